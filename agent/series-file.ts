@@ -1,0 +1,216 @@
+// The reader of series files, CSV or JSON or YAML: text in, checked rows and the file's own words about itself out.
+// Prices, grid intensities and site loads share it. Pure.
+
+import { parse as parseCsv } from 'csv-parse/sync';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+
+import { InputError } from './input-error.ts';
+import { isTimeProblem, isTimeZone, readInstant } from './local-time.ts';
+import { seriesOf, type GapPolicy, type Series, type SeriesRow } from './series.ts';
+import type { Instant } from './units.ts';
+
+/** How to read a series. */
+export interface SeriesOptions {
+  /** For messages, and as the source of every figure. */
+  readonly fileName: string;
+  /** Zone of times that carry none; a `timeZone` in the file wins. */
+  readonly timeZone: string;
+  readonly gap?: GapPolicy;
+}
+
+/** A series with what its file says about itself. */
+export interface SeriesFile {
+  readonly series: Series;
+  /** Unit of the values as written, e.g. `EUR/MWh` or `g/kWh`; absent when the file does not say. */
+  readonly unit?: string;
+  /** Everything else that stands beside the rows (currency, network, zone, dataset, …), for the caller to check. */
+  readonly about: Readonly<Record<string, unknown>>;
+}
+
+interface RawRow {
+  readonly cells: readonly [start: string, end: string, value: string];
+  readonly row: number;
+}
+
+interface RawFile {
+  readonly rows: readonly RawRow[];
+  readonly about: Readonly<Record<string, unknown>>;
+  readonly unit?: string;
+}
+
+const timeCell = z.union([z.string(), z.number()]);
+const jsonRow = z.object({ start: timeCell, end: timeCell, value: timeCell });
+const HEADER_UNIT = /^[^[(]*[[(]([^\])]+)[\])]\s*$/;
+const EXAMPLE = 'Write columns start,end,value, e.g. 2026-01-01T00:00Z,2026-01-01T01:00Z,0.25';
+
+/**
+ * Reads `start,end,value` rows: CSV (a header is optional; `value [EUR/MWh]` names the unit; leading `# key: value`
+ * lines describe the file), or JSON/YAML, an array of { start, end, value } or an object that holds it under `rows`.
+ * @throws InputError naming file, row and mend
+ */
+export function readSeries(text: string, options: SeriesOptions): SeriesFile {
+  const { fileName } = options;
+  const raw = looksLikeDocument(text) ? fromDocument(text, fileName) : fromCsv(text, fileName);
+  const timeZone = zoneOf(raw.about['timeZone'], options);
+  const rows = raw.rows.map((row) => readRow(row, fileName, timeZone));
+  const unit = raw.unit ?? raw.about['unit'];
+  return {
+    series: seriesOf(rows, fileName, options.gap ?? 'error'),
+    about: raw.about,
+    ...(typeof unit === 'string' ? { unit: unit.trim() } : {}),
+  };
+}
+
+/** A JSON or YAML document's value. @throws InputError when it is neither */
+export function readDocument(text: string, fileName: string): unknown {
+  try {
+    // JSON is YAML too, but a year of rows takes the YAML parser seconds.
+    return /^\s*[[{]/.test(text) ? JSON.parse(text) : parseYaml(text);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
+    throw new InputError(fileName, `it is no valid JSON or YAML (${cause})`, 'Mend it there');
+  }
+}
+
+/** Whether the text is JSON or a YAML mapping or list rather than a CSV. */
+export function looksLikeDocument(text: string): boolean {
+  const line = text.split('\n').find((each) => each.trim() !== '' && !each.startsWith('#')) ?? '';
+  return /^\s*[[{]/.test(line) || /^(?:---|- |[A-Za-z]\w*\s*:(?:\s|$))/.test(line);
+}
+
+function fromDocument(text: string, fileName: string): RawFile {
+  const document = readDocument(text, fileName);
+  const parsed = z
+    .union([z.array(z.unknown()), z.looseObject({ rows: z.array(z.unknown()) })])
+    .safeParse(document);
+  if (!parsed.success) throw new InputError(fileName, 'there are no rows in it', EXAMPLE);
+  const list = Array.isArray(parsed.data) ? parsed.data : parsed.data.rows;
+  const about = Array.isArray(parsed.data) ? {} : omitRows(parsed.data);
+  return { rows: list.map((row, position) => documentRow(row, position + 1, fileName)), about };
+}
+
+function omitRows(document: { rows: unknown } & Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(document).filter(([key]) => key !== 'rows'));
+}
+
+function documentRow(value: unknown, row: number, fileName: string): RawRow {
+  const parsed = jsonRow.safeParse(value);
+  if (!parsed.success) {
+    const key = parsed.error.issues[0]?.path.join('.') ?? '';
+    throw new InputError(
+      `${fileName} row ${row}`,
+      key === '' ? 'it is no { start, end, value }' : `"${key}" is missing or no text or number`,
+      'Give each row start, end and value',
+    );
+  }
+  const { start, end, value: amount } = parsed.data;
+  return { cells: [String(start), String(end), String(amount)], row };
+}
+
+function fromCsv(text: string, fileName: string): RawFile {
+  const lines = text.split(/\r?\n/);
+  const comments = lines.filter((line) => line.startsWith('#')).map((line) => line.slice(1));
+  const records = csvRecords(
+    lines.map((line) => (line.startsWith('#') ? '' : line)).join('\n'),
+    fileName,
+  );
+  const [first, ...rest] = records;
+  const hasHeader = first !== undefined && !/^[\d"]/.test((first.cells[0] ?? '').trim());
+  const order = hasHeader ? columnsOf(first.cells, fileName) : [0, 1, 2];
+  const unit = hasHeader ? HEADER_UNIT.exec(first.cells[order[2] ?? 2] ?? '')?.[1] : undefined;
+  return {
+    rows: (hasHeader ? rest : records).map((record) => csvRow(record, order, fileName)),
+    about: aboutOf(comments.join('\n')),
+    ...(unit === undefined ? {} : { unit }),
+  };
+}
+
+interface CsvRecord {
+  readonly cells: readonly string[];
+  readonly row: number;
+}
+
+function csvRecords(text: string, fileName: string): CsvRecord[] {
+  try {
+    const parsed = parseCsv(text, {
+      bom: true,
+      delimiter: [',', ';', '\t'],
+      info: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      trim: true,
+    }) as unknown as { record: string[]; info: { lines: number } }[];
+    return parsed.map(({ record, info }) => ({ cells: record, row: info.lines }));
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new InputError(fileName, `it is no valid CSV (${cause})`, EXAMPLE);
+  }
+}
+
+function columnsOf(header: readonly string[], fileName: string): readonly number[] {
+  const names = header.map((cell) => cell.toLowerCase());
+  const start = names.findIndex((name) => name.startsWith('start'));
+  const end = names.findIndex((name) => name.startsWith('end'));
+  const known = names.findIndex((name) => /^(?:value|price|intensity|load|power)\b/.test(name));
+  if (start < 0 || end < 0 || known < 0) {
+    throw new InputError(`${fileName} row 1`, `the columns are ${header.join(',')}`, EXAMPLE);
+  }
+  return [start, end, known];
+}
+
+function csvRow(record: CsvRecord, order: readonly number[], fileName: string): RawRow {
+  const [start, end, value] = order.map((position) => record.cells[position] ?? '');
+  if (start === undefined || end === undefined || value === undefined || value === '') {
+    const count = record.cells.length;
+    throw new InputError(`${fileName} row ${record.row}`, `it has ${count} usable cells`, EXAMPLE);
+  }
+  return { cells: [start, end, value], row: record.row };
+}
+
+/** The `# key: value` lines of a CSV; comments that are no such lines are only comments. */
+function aboutOf(comments: string): Record<string, unknown> {
+  try {
+    const parsed = z.record(z.string(), z.unknown()).safeParse(parseYaml(comments));
+    return parsed.success ? parsed.data : {};
+  } catch {
+    return {};
+  }
+}
+
+function zoneOf(named: unknown, options: SeriesOptions): string {
+  const zone = typeof named === 'string' ? named : options.timeZone;
+  if (isTimeZone(zone)) return zone;
+  throw new InputError(
+    options.fileName,
+    `the time zone "${zone}" is unknown`,
+    'Write an IANA name such as Europe/Berlin or UTC',
+  );
+}
+
+function readRow(raw: RawRow, fileName: string, timeZone: string): SeriesRow {
+  const place = `${fileName} row ${raw.row}`;
+  const [start, end, value] = raw.cells;
+  return {
+    startSeconds: readTime(start, place, timeZone),
+    endSeconds: readTime(end, place, timeZone),
+    value: readNumber(value, place),
+    row: raw.row,
+  };
+}
+
+function readTime(text: string, place: string, timeZone: string): Instant {
+  const time = readInstant(text, timeZone);
+  if (isTimeProblem(time)) throw new InputError(place, time.problem, time.mend);
+  return time;
+}
+
+function readNumber(text: string, place: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InputError(
+    place,
+    `the value "${text.trim().slice(0, 40)}" is no finite number`,
+    'Write a number with a decimal point',
+  );
+}
