@@ -3,12 +3,24 @@
 import type { Provenance } from '../model.ts';
 import type { Schedule } from '../schedule.ts';
 
-/** Location-based carbon intensity over time, in g CO₂e per kWh. */
+/** Carbon intensity of a grid zone over time, in g CO₂e per kWh: yearly or hourly averages over the life cycle. */
 export interface Grid {
   readonly zone: string;
   readonly dataset: string;
   /** Which year, release or window the figures stand for, in the data set's own words. */
   readonly vintage: string;
   readonly provenance: Provenance;
+  /** Location-based. */
+  readonly intensity: Schedule;
+  /** Market-based, where a contract for the energy is given (contract.ts); shown beside, never mixed. */
+  readonly market?: MarketIntensity;
+}
+
+/** Market-based intensity, and the contract behind it. */
+export interface MarketIntensity {
+  /** What was bought and what stands for the rest, in words. */
+  readonly method: string;
+  /** Where the contract was read. */
+  readonly source: string;
   readonly intensity: Schedule;
 }

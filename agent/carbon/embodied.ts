@@ -1,0 +1,78 @@
+// Carbon of making the hardware, shared out over its life: the M of SCI (ISO/IEC 21031). Pure.
+
+import { grams, type Grams } from '../units.ts';
+
+const HOURS_PER_YEAR = 8760;
+const SECONDS_PER_HOUR = 3600;
+const GRAMS_PER_KILOGRAM = 1000;
+
+/** Years over which makers and cloud operators commonly write servers off; an assumption where nothing is given. */
+export const ASSUMED_LIFE_YEARS = 4;
+
+/** M = TE·(TiR/EL)·(RR/ToR), in SCI's own terms. */
+export interface EmbodiedShare {
+  /** TE: everything emitted in making it. */
+  readonly totalKilograms: number;
+  /** TiR: how long it was reserved for the run. */
+  readonly reservedSeconds: number;
+  /** EL: its expected life, > 0. */
+  readonly lifeYears: number;
+  /** RR/ToR: the part of it that was reserved, 0–1; 1 when it was the whole. */
+  readonly reservedRatio?: number;
+}
+
+/** The run's part of the embodied emissions. */
+export function embodiedGrams(share: EmbodiedShare): Grams {
+  const { totalKilograms, reservedSeconds, lifeYears, reservedRatio = 1 } = share;
+  const lifeSeconds = lifeYears * HOURS_PER_YEAR * SECONDS_PER_HOUR;
+  return grams(
+    ((totalKilograms * GRAMS_PER_KILOGRAM * reservedSeconds) / lifeSeconds) * reservedRatio,
+  );
+}
+
+/** What one GPU's making emitted, and who says so. */
+export interface EmbodiedFigure {
+  readonly kilogramsPerGpu: number;
+  readonly lowKilograms: number;
+  readonly highKilograms: number;
+  readonly source: string;
+}
+
+interface EmbodiedRow extends EmbodiedFigure {
+  readonly model: RegExp;
+}
+
+const perGpuOfBoard = (boardKilograms: number): Omit<EmbodiedFigure, 'source'> => ({
+  kilogramsPerGpu: boardKilograms / 8,
+  lowKilograms: boardKilograms / 8,
+  highKilograms: boardKilograms / 8,
+});
+
+// HGX figures are of the baseboard with eight SXM modules, so cards for PCIe and Grace modules are not meant by them.
+const FIGURES: readonly EmbodiedRow[] = [
+  {
+    model: /^(?:NVIDIA )?H100(?: SXM5?)? 80GB HBM3$|^(?:NVIDIA )?H100[- ]SXM/,
+    ...perGpuOfBoard(1312),
+    source: 'NVIDIA product carbon footprint, HGX H100: 1,312 kg per 8 GPUs',
+  },
+  {
+    model: /^(?:NVIDIA )?B200\b/,
+    ...perGpuOfBoard(2274),
+    source: 'NVIDIA product carbon footprint, HGX B200: 2,274 kg per 8 GPUs',
+  },
+  {
+    model: /\bA100\b/,
+    kilogramsPerGpu: (127.6 + 150) / 2,
+    lowKilograms: 127.6,
+    highKilograms: 150,
+    source: 'published estimates for the A100: 127.6–150 kg, their middle',
+  },
+];
+
+/** The published figure for a GPU model; absent for hardware that nobody has published. */
+export function embodiedFigureOf(model: string): EmbodiedFigure | undefined {
+  const row = FIGURES.find((candidate) => candidate.model.test(model));
+  if (row === undefined) return undefined;
+  const { kilogramsPerGpu, lowKilograms, highKilograms, source } = row;
+  return { kilogramsPerGpu, lowKilograms, highKilograms, source };
+}
