@@ -63,6 +63,29 @@ export interface BudgetUse {
   readonly usedRatio: number;
 }
 
+/** What one job drew on one device since the counters began. */
+export interface JobEnergy {
+  /** Where the job's name comes from: `slurm`, `pod`, `container`, `unit`, `process`… */
+  readonly kind: string;
+  readonly jobId: string;
+  readonly user?: string;
+  readonly uuid: string;
+  readonly energyJoules: Joules;
+}
+
+/** What no job answers for on one device: Σ jobs + unattributed = the device. */
+export interface UnattributedEnergy {
+  readonly uuid: string;
+  readonly energyJoules: Joules;
+}
+
+/** One part of the host beside its GPUs: `package-0`, `dram-0`, `chassis`. */
+export interface HostComponent {
+  readonly component: string;
+  readonly energyJoules: Joules;
+  readonly provenance: Provenance;
+}
+
 /** Everything the exporter shows. */
 export interface Snapshot {
   readonly takenSeconds: Instant;
@@ -91,6 +114,9 @@ export interface Snapshot {
     readonly ageSeconds?: number;
   };
   readonly powerUsageEffectiveness: number;
+  readonly jobs?: readonly JobEnergy[];
+  readonly unattributed?: readonly UnattributedEnergy[];
+  readonly host?: readonly HostComponent[];
 }
 
 /** How the exporter gets the newest snapshot; undefined before the first sample. */
@@ -100,7 +126,7 @@ export interface SnapshotPort {
   subscribe(listener: (snapshot: Snapshot) => void): () => void;
 }
 
-/** The stored runs, read-only. `report` is the JSON report (INTERFACE.md) of one. */
+/** The stored runs, read-only. `report` is the JSON report (INTERFACE.md) of one, undefined when there is none. */
 export interface RunCatalogue {
   list(): Promise<readonly RunSummary[]>;
   report(id: string): Promise<unknown>;
