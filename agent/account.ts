@@ -12,6 +12,12 @@ import type {
   Window,
 } from './model.ts';
 import type { Instant, Joules, KilowattHours, Grams, Seconds, Watts } from './units.ts';
+import { newTally, tallyInterval, type Tally } from './account/tally.ts';
+import { totalsOfTally } from './account/totals.ts';
+import { createWarningList, type WarningList } from './account/warnings.ts';
+import { createWindowFolder } from './account/windows.ts';
+
+export { combine } from './account/combine.ts';
 
 /** Standard uncertainties (k = 1) of a total, already combined within their kind. */
 export interface UncertaintyComponents {
@@ -35,11 +41,15 @@ export interface Totals {
   readonly gapEstimateJoules: Joules;
   /** Expanded, k = 2. */
   readonly gapEstimateUncertaintyJoules: Joules;
+  /** Extremes that one device showed; absent over several, because nobody saw the extremes of their sum. */
   readonly powerMaxWatts?: Watts;
   readonly powerMinWatts?: Watts;
   readonly sampleCount: number;
+  /** Counter and samples side by side, over the intervals that have both: comparedSeconds of observed time. */
   readonly counterJoules?: Joules;
   readonly integralJoules?: Joules;
+  readonly comparedSeconds?: Seconds;
+  /** What most of the observed time was measured by; absent over devices that differ. */
   readonly method?: Method;
   readonly facilityKilowattHours: KilowattHours;
   /** Σ at prices ≥ 0; absent when any of the energy had no price. */
@@ -80,9 +90,106 @@ export interface Books {
 export interface Account {
   /** Introduces or updates a device; its intervals may come afterwards. */
   addDevice(device: Device, sensor: Sensor): void;
+  /** @throws when the interval's device was never introduced. */
   add(interval: ChargedInterval): void;
+  /** A window has begun and its end is not known yet; `addWindow` of the same name and start closes it. */
+  openWindow(name: string, startSeconds: Instant): void;
+  /** A whole window: before its intervals, or after them if it was opened or began only minutes ago. */
   addWindow(window: Window): void;
   addWarning(warning: Warning, uuid?: string): void;
   totalsOf(uuid: string): Totals | undefined;
   books(end: { readonly endSeconds: Instant; readonly exitCode?: number }): Books;
+  /** The devices' running totals as plain JSON, from which `createAccount` goes on to the last bit. */
+  toCheckpoint(): AccountCheckpoint;
+}
+
+/** An account's devices at one moment: plain data, exact in JSON. Windows and warnings are not in it. */
+export interface AccountCheckpoint {
+  readonly devices: readonly {
+    readonly device: Device;
+    readonly sensor: Sensor;
+    readonly tally: Tally;
+  }[];
+}
+
+interface Line {
+  device: Device;
+  sensor: Sensor;
+  readonly tally: Tally;
+  readonly warnings: WarningList;
+}
+
+/** Opens the books of a run: empty, or going on where a checkpoint of earlier ones stopped. */
+export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account {
+  const lines = new Map<string, Line>();
+  const windows = createWindowFolder();
+  const warnings = createWarningList();
+  const lineOf = (uuid: string): Line => {
+    const line = lines.get(uuid);
+    if (line === undefined) throw new Error(`Device ${uuid} has an interval but no introduction.`);
+    return line;
+  };
+  const addDevice = (device: Device, sensor: Sensor, tally: Tally = newTally()): void => {
+    const known = lines.get(device.uuid);
+    if (known === undefined) {
+      lines.set(device.uuid, { device, sensor, tally, warnings: createWarningList() });
+    } else {
+      known.device = device;
+      known.sensor = sensor;
+    }
+    if (countsInWindows(device)) windows.addDevice(device.uuid);
+  };
+  for (const line of structuredClone(checkpoint?.devices ?? [])) {
+    addDevice(line.device, line.sensor, line.tally);
+  }
+
+  return {
+    addDevice: (device, sensor) => addDevice(device, sensor),
+    add(interval) {
+      tallyInterval(lineOf(interval.uuid).tally, interval);
+      windows.add(interval);
+    },
+    openWindow: (name, startSeconds) => windows.open(name, startSeconds),
+    addWindow: (window) => windows.close(window),
+    addWarning(warning, uuid) {
+      const line = uuid === undefined ? undefined : lines.get(uuid);
+      (line?.warnings ?? warnings).add(warning);
+    },
+    totalsOf(uuid) {
+      const line = lines.get(uuid);
+      return line && totalsOfTally(line.tally);
+    },
+    books: ({ endSeconds, exitCode }) => ({
+      run,
+      endSeconds,
+      ...(exitCode === undefined ? {} : { exitCode }),
+      devices: [...lines.values()].map(({ device, sensor, tally, warnings: own }) => ({
+        device,
+        sensor,
+        totals: totalsOfTally(tally),
+        warnings: own.all(),
+      })),
+      windows: windows.books(endSeconds),
+      warnings: [...warnings.all(), ...incompleteWindows(windows.incompleteNames())],
+    }),
+    toCheckpoint: () => ({
+      devices: [...lines.values()].map(({ device, sensor, tally }) =>
+        structuredClone({ device, sensor, tally }),
+      ),
+    }),
+  };
+}
+
+/** A window is over the run's measured GPUs: host components and modelled devices stand apart (INTERFACE.md). */
+const countsInWindows = (device: Device): boolean =>
+  device.kind === 'gpu' && device.powerOrigin === 'measured';
+
+function incompleteWindows(names: readonly string[]): Warning[] {
+  if (names.length === 0) return [];
+  return [
+    {
+      code: 'window-incomplete',
+      message: `${names.length} window(s) were announced so late that their energy is not exact, the first is "${names[0]}". Announce a window when it begins and when it ends.`,
+    },
+  ];
 }
