@@ -1,8 +1,8 @@
 // Slowloris: connections that never finish a request. Time limits end each of them; this keeps their number small in
 // between by dropping the oldest, so that a flood of them does not lock a real scraper out.
 
-import type { IncomingMessage, Server } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import type { Server, Socket } from 'node:net';
 
 const MAX_WAITING = 128;
 

@@ -48,7 +48,12 @@ function addGauge(registry: Registry, family: Family, latest: Latest): void {
   });
 }
 
-type ExposedHistogram = Awaited<ReturnType<Histogram['get']>>;
+/** One line of a histogram's exposition. */
+interface HistogramLine {
+  readonly metricName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
 
 /** A histogram whose counts come from a snapshot; prom-client's own can only observe single values. */
 class SnapshotHistogram extends Histogram {
@@ -67,26 +72,22 @@ class SnapshotHistogram extends Histogram {
     this.#latest = latest;
   }
 
-  override async get(): Promise<ExposedHistogram> {
-    // Read before the first await: all families of a scrape must see one snapshot.
+  /** What prom-client's registry asks a histogram for when it writes text. */
+  async getForPromString(): Promise<{ values: HistogramLine[] } & Record<string, unknown>> {
+    const { name, help, type } = this.#family;
     const snapshot = this.#latest();
-    const empty = await super.get();
     const series = snapshot === undefined ? [] : [...this.#family.read(snapshot)];
-    return { ...empty, values: series.flatMap((one) => histogramValues(this.#family, one)) };
-  }
-
-  /** What the registry calls instead of `get` when it writes text. */
-  getForPromString(): Promise<ExposedHistogram> {
-    return this.get();
+    const values = series.flatMap((one) => histogramLines(this.#family, one));
+    return { name, help, type, aggregator: 'sum', values };
   }
 }
 
-function histogramValues(
+function histogramLines(
   { name, bounds }: HistogramFamily,
   { labels, buckets, sum, count }: HistogramSeries,
-): ExposedHistogram['values'] {
+): HistogramLine[] {
   if (![...buckets, sum, count].every(Number.isFinite)) return [];
-  const bucket = (bound: string, value: number) => ({
+  const bucket = (bound: string, value: number): HistogramLine => ({
     metricName: `${name}_bucket`,
     labels: { ...labels, le: bound },
     value,

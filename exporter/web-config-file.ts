@@ -1,0 +1,71 @@
+// web.config.yml over time: the newest valid reading of it. A mistake made while the exporter runs is said once and
+// the last good configuration stays in force, so that a typing error does not open what was closed.
+
+import { OPEN_WEB_CONFIG, readWebConfig, type WebConfig } from './web-config.ts';
+
+const POLL_MILLISECONDS = 1000;
+
+/** Keeps a WebConfig current from `load` until it is disposed of. */
+export class WebConfigFile implements Disposable {
+  readonly #path: string | undefined;
+  readonly #warn: (message: string) => void;
+  readonly #listeners: ((config: WebConfig) => void)[] = [];
+  #current = OPEN_WEB_CONFIG;
+  #timer: NodeJS.Timeout | undefined;
+  #complaint: string | undefined;
+  #disposed = false;
+
+  constructor(path: string | undefined, warn: (message: string) => void) {
+    this.#path = path;
+    this.#warn = warn;
+  }
+
+  /** The configuration in force. */
+  get current(): WebConfig {
+    return this.#current;
+  }
+
+  /** Calls back when the configuration changed. */
+  onChange(listener: (config: WebConfig) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Reads the file for the first time and begins to watch it. @throws ConfigError */
+  async load(): Promise<void> {
+    if (this.#path === undefined) return;
+    this.#current = await readWebConfig(this.#path);
+    this.#schedule(this.#path);
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    clearTimeout(this.#timer);
+  }
+
+  // By reading, not by watching: that also sees certificates behind links that are swapped, as Kubernetes does it.
+  #schedule(path: string): void {
+    if (this.#disposed) return;
+    this.#timer = setTimeout(() => {
+      void this.#reload(path).finally(() => this.#schedule(path));
+    }, POLL_MILLISECONDS);
+    this.#timer.unref();
+  }
+
+  async #reload(path: string): Promise<void> {
+    try {
+      const config = await readWebConfig(path);
+      this.#complaint = undefined;
+      if (config.fingerprint === this.#current.fingerprint) return;
+      this.#current = config;
+      for (const listener of this.#listeners) listener(config);
+    } catch (error) {
+      this.#complain(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #complain(message: string): void {
+    if (message === this.#complaint) return;
+    this.#complaint = message;
+    this.#warn(`${message} The configuration read before stays in force.`);
+  }
+}
