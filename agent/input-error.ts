@@ -13,3 +13,17 @@ export class InputError extends Error {
     super(`${place}: ${cause}. ${mend}.`.replaceAll(/\s*\n\s*/g, ' '));
   }
 }
+
+/** The part of a zod issue that a message needs. */
+interface Issue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** The first defect that a schema found, with its path in the file, as an InputError. */
+export function inputErrorOf(fileName: string, issues: readonly Issue[], mend: string): InputError {
+  const issue = issues[0];
+  const path = (issue?.path ?? []).map(String).join('.');
+  const cause = issue === undefined ? 'it does not fit' : issue.message.replace(/\.$/, '');
+  return new InputError(path === '' ? fileName : `${fileName} at ${path}`, cause, mend);
+}

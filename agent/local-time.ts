@@ -33,10 +33,19 @@ export interface LocalDay {
   readonly segments: readonly DaySegment[];
 }
 
-/** The local days of one time zone. */
+/** A calendar month at a place: what tiers and peaks are counted over. */
+export interface LocalMonth {
+  readonly startSeconds: Instant;
+  readonly endSeconds: Instant;
+  /** ISO 8601, e.g. `2026-03`. */
+  readonly name: string;
+}
+
+/** The local days and months of one time zone. */
 export interface Calendar {
   readonly timeZone: string;
   dayAt(time: Instant): LocalDay;
+  monthAt(time: Instant): LocalMonth;
 }
 
 const EPOCH_SECONDS = /^\d{9,11}(?:\.\d+)?$/;
@@ -84,8 +93,19 @@ export function formatInstant(time: Instant): string {
 /** The days of a time zone, reckoned with its whole history of clock changes. @throws RangeError unknown zone */
 export function calendarOf(timeZone: string): Calendar {
   let newest: LocalDay | undefined;
+  let newestMonth: LocalMonth | undefined;
   return {
     timeZone,
+    monthAt(time) {
+      if (
+        newestMonth === undefined ||
+        time < newestMonth.startSeconds ||
+        time >= newestMonth.endSeconds
+      ) {
+        newestMonth = localMonth(time, timeZone);
+      }
+      return newestMonth;
+    },
     dayAt(time) {
       if (newest === undefined || time < newest.startSeconds || time >= newest.endSeconds) {
         newest = localDay(time, timeZone);
@@ -135,6 +155,18 @@ function localDay(time: Instant, timeZone: string): LocalDay {
     month: start.month,
     weekday: start.dayOfWeek,
     segments: segmentsOf(start, end),
+  };
+}
+
+function localMonth(time: Instant, timeZone: string): LocalMonth {
+  const first = Temporal.Instant.fromEpochMilliseconds(Math.floor(time * 1e3))
+    .toZonedDateTimeISO(timeZone)
+    .toPlainDate()
+    .with({ day: 1 });
+  return {
+    startSeconds: secondsOf(first.toZonedDateTime(timeZone)),
+    endSeconds: secondsOf(first.add({ months: 1 }).toZonedDateTime(timeZone)),
+    name: first.toPlainYearMonth().toString(),
   };
 }
 
