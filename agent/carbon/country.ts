@@ -30,7 +30,7 @@ export function countriesLike(text: string): readonly Country[] {
 /** One letter differs, or two have changed places. */
 function oneSlipOff(code: string, wanted: string): boolean {
   if (code.length !== wanted.length) return false;
-  const different = [...code].filter((letter, position) => letter !== wanted[position]);
+  const different = Array.from(code).filter((letter, position) => letter !== wanted[position]);
   const swapped = different.length === 2 && different.every((letter) => wanted.includes(letter));
   return different.length === 1 || swapped;
 }

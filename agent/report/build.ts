@@ -1,0 +1,156 @@
+// Books → Report: the last stage. Adds nothing that was not measured or given, and says of each figure which it is.
+
+import type { DeviceBooks, WindowBooks } from '../account.ts';
+import type { Warning } from '../model.ts';
+import { between, toKilowattHours } from '../units.ts';
+import { coverageOf, deviceLineOf, unbridgedSecondsOf } from './device.ts';
+import { figure, knownFigure, ratioOf, secondsFigure, sum, sumIfKnown } from './figure.ts';
+import type { InputFacts, ReportInput } from './input.ts';
+import { costOf } from './money.ts';
+import { present } from './present.ts';
+import {
+  REPORT_SCHEMA,
+  type Report,
+  type ReportCarbon,
+  type ReportEnergy,
+  type ReportHost,
+  type ReportInputFile,
+  type ReportRun,
+  type ReportWindow,
+} from './report.ts';
+import { isoTime } from './time.ts';
+import { computeOfAll, energyOfAll } from './total.ts';
+
+function runOf({ books }: ReportInput): ReportRun {
+  const { run, endSeconds, exitCode } = books;
+  return present({
+    id: run.id,
+    name: run.name,
+    command: run.command,
+    host: run.host,
+    startTime: isoTime(run.startSeconds),
+    endTime: isoTime(endSeconds),
+    durationSeconds: secondsFigure(between(run.startSeconds, endSeconds)),
+    exitCode,
+    labels: run.labels,
+  });
+}
+
+function hostLineOf(books: DeviceBooks, input: ReportInput): ReportHost {
+  const modelled = books.device.powerOrigin === 'modelled';
+  return {
+    ...deviceLineOf(books),
+    provenance: modelled ? (input.hostProvenance ?? 'assumed') : 'measured',
+  };
+}
+
+function windowOf({ window, totals }: WindowBooks): ReportWindow {
+  const { name, startSeconds, endSeconds, steps, tokens } = window;
+  const gpuJoules = figure(totals.energyJoules);
+  return {
+    name,
+    startTime: isoTime(startSeconds),
+    endTime: isoTime(endSeconds),
+    durationSeconds: secondsFigure(between(startSeconds, endSeconds)),
+    gpuJoules,
+    uncertaintyJoules: figure(totals.uncertaintyJoules),
+    coverageRatio: coverageOf(totals.observedSeconds, unbridgedSecondsOf(totals)),
+    ...present({
+      steps,
+      tokens,
+      joulesPerStep: steps === undefined ? undefined : knownFigure(ratioOf(gpuJoules, steps)),
+      joulesPerToken: tokens === undefined ? undefined : knownFigure(ratioOf(gpuJoules, tokens)),
+    }),
+  };
+}
+
+function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['carbon'] {
+  if ('missing' in grid) return grid;
+  const totals = books.devices.map((line) => line.totals);
+  const location = sumIfKnown(totals.map(({ locationBasedGrams }) => locationBasedGrams));
+  if (location === undefined) {
+    return {
+      missing: `${grid.dataset}: no intensity for part of the time in which energy was used`,
+    };
+  }
+  const facility = toKilowattHours(energy.facilityJoules);
+  const intensity = ratioOf(location, facility);
+  const uncertainty = toKilowattHours(
+    energy.powerUsageEffectiveness *
+      Math.hypot(energy.gpuUncertaintyJoules, energy.hostUncertaintyJoules ?? 0),
+  );
+  const market = sumIfKnown(totals.map(({ marketBasedGrams }) => marketBasedGrams));
+  const carbon: ReportCarbon = present({
+    locationBasedGrams: figure(location),
+    uncertaintyGrams: figure(uncertainty * (intensity ?? 0)),
+    marketBasedGrams: grid.market === undefined ? undefined : knownFigure(market),
+    marketBasedMethod: grid.market && `${grid.market.source}: ${grid.market.method}`,
+    intensityGramsPerKilowattHourMean: knownFigure(intensity),
+    zone: grid.zone,
+    dataset: grid.dataset,
+    vintage: grid.vintage,
+    provenance: grid.provenance,
+  });
+  return carbon;
+}
+
+function inputOf(inputs: readonly InputFacts[]): ReportInputFile | undefined {
+  if (inputs.length === 0) return undefined;
+  const isOne = inputs.length === 1;
+  return {
+    file: inputs.map(({ file }) => file).join(', '),
+    rows: sum(inputs.map(({ rows }) => rows)),
+    malformedCount: sum(inputs.map(({ malformedCount }) => malformedCount)),
+    malformed: inputs.flatMap(({ file, malformed }) =>
+      malformed.map((defect) => (isOne ? defect : { file, ...defect })),
+    ),
+  };
+}
+
+// A zero that nobody measured must not pass for an idle machine.
+function findingsOf(energy: ReportEnergy, deviceCount: number): readonly Warning[] {
+  if (energy.observedSeconds > 0 || energy.modelledJoules !== undefined) return [];
+  const message =
+    deviceCount === 0
+      ? 'No GPU was found, so no energy was measured. Run `wattmeter doctor` to see why.'
+      : 'No power was read from any GPU: the energy is unknown, not zero. Run `wattmeter doctor`.';
+  return [{ code: 'nothing-measured', message }];
+}
+
+/** The report of a run. */
+export function buildReport(input: ReportInput): Report {
+  const { books, powerUsageEffectiveness } = input;
+  const gpus = books.devices.filter(({ device }) => device.kind === 'gpu');
+  const hosts = books.devices
+    .filter(({ device }) => device.kind === 'host')
+    .map((line) => hostLineOf(line, input));
+  const devices = gpus.map(deviceLineOf);
+  const parts = { devices, hosts, powerUsageEffectiveness };
+  const energy = energyOfAll(parts);
+  const run = runOf(input);
+  return present({
+    schema: REPORT_SCHEMA,
+    generatedAt: isoTime(input.generatedSeconds),
+    wattmeterVersion: input.version,
+    run,
+    energy,
+    compute: computeOfAll(parts, energy, run.durationSeconds),
+    data: input.data,
+    devices,
+    hosts: hosts.length > 0 ? hosts : undefined,
+    cost: costOf({
+      tariff: input.tariff,
+      totals: books.devices.map(({ totals }) => totals),
+      startSeconds: books.run.startSeconds,
+      endSeconds: books.endSeconds,
+      ...present({ pricePeriods: input.pricePeriods, otherCosts: input.otherCosts }),
+    }),
+    carbon: carbonOf(input, energy),
+    embodied: input.embodied,
+    water: input.water,
+    social: input.social,
+    windows: books.windows.map(windowOf),
+    input: inputOf(input.inputs ?? []),
+    warnings: [...books.warnings, ...findingsOf(energy, devices.length)],
+  });
+}

@@ -1,0 +1,104 @@
+// One device's books as one line of the report.
+
+import type { DeviceBooks, Totals, UncertaintyComponents } from '../account.ts';
+import { meanPower } from '../units.ts';
+import { figure, knownFigure, secondsFigure, sum } from './figure.ts';
+import { present } from './present.ts';
+import type { ReportDevice, ReportUncertainty } from './report.ts';
+
+/** Uncertainty parts as the report shows them. */
+export const componentsOf = (components: UncertaintyComponents): ReportUncertainty => ({
+  gainJoules: figure(components.gainJoules),
+  offsetJoules: figure(components.offsetJoules),
+  aliasJoules: figure(components.aliasJoules),
+  edgeJoules: figure(components.edgeJoules),
+  independentJoules: figure(components.independentJoules),
+});
+
+/** Seconds that stayed unmeasured: gaps less what the counter bridged afterwards. */
+export const unbridgedSecondsOf = (totals: Totals): number =>
+  secondsFigure(Math.max(0, sum(Object.values(totals.gapSeconds)) - totals.bridgedSeconds));
+
+/** Observed ÷ (observed + unbridged gaps); 0 when nothing was observed, for then nothing is covered. */
+export function coverageOf(observedSeconds: number, gapSeconds: number): number {
+  const whole = observedSeconds + gapSeconds;
+  return whole > 0 ? figure(observedSeconds / whole) : 0;
+}
+
+/** Cost less credits; absent when part of the energy has no price. */
+export const netCostOf = (totals: Totals): number | undefined =>
+  totals.costAmount === undefined ? undefined : totals.costAmount - (totals.creditAmount ?? 0);
+
+const gapsOf = (totals: Totals): ReportDevice['gapSecondsByReason'] =>
+  Object.fromEntries(
+    Object.entries(totals.gapSeconds)
+      .filter(([, length]) => length > 0)
+      .map(([reason, length]) => [reason, secondsFigure(length)]),
+  );
+
+function powersOf(
+  totals: Totals,
+): Pick<ReportDevice, 'powerMeanWatts' | 'powerMaxWatts' | 'powerMinWatts'> {
+  return present({
+    powerMeanWatts: knownFigure(meanPower(totals.energyJoules, totals.observedSeconds)),
+    powerMaxWatts: knownFigure(totals.powerMaxWatts),
+    powerMinWatts: knownFigure(totals.powerMinWatts),
+  });
+}
+
+function gapEstimateOf(
+  totals: Totals,
+  gapSeconds: number,
+): Pick<ReportDevice, 'gapEstimateJoules' | 'gapEstimateUncertaintyJoules'> {
+  if (gapSeconds === 0) return {};
+  return {
+    gapEstimateJoules: figure(totals.gapEstimateJoules),
+    gapEstimateUncertaintyJoules: figure(totals.gapEstimateUncertaintyJoules),
+  };
+}
+
+/** The line of a device. */
+export function deviceLineOf({ device, sensor, totals, warnings }: DeviceBooks): ReportDevice {
+  const gapSeconds = unbridgedSecondsOf(totals);
+  const observedSeconds = secondsFigure(totals.observedSeconds);
+  return {
+    ...present({
+      uuid: device.uuid,
+      index: device.index,
+      model: device.model,
+      source: device.source,
+      driverVersion: device.driverVersion,
+      method: device.powerOrigin === 'modelled' ? 'modelled' : totals.method,
+    }),
+    energyJoules: figure(totals.energyJoules),
+    uncertaintyJoules: figure(totals.uncertaintyJoules),
+    uncertaintyComponents: componentsOf(totals.components),
+    ...gapEstimateOf(totals, gapSeconds),
+    coverageRatio: coverageOf(observedSeconds, gapSeconds),
+    observedSeconds,
+    gapSeconds,
+    gapSecondsByReason: gapsOf(totals),
+    ...(totals.bridgedSeconds > 0 && { bridgedSeconds: secondsFigure(totals.bridgedSeconds) }),
+    ...powersOf(totals),
+    ...present({
+      ratedPowerWatts: device.ratedPowerWatts,
+      sampleCount: totals.sampleCount,
+      counterJoules: knownFigure(totals.counterJoules),
+      integralJoules: knownFigure(totals.integralJoules),
+    }),
+    sensor: present({
+      field: sensor.field,
+      windowSeconds: sensor.windowSeconds,
+      periodSeconds: sensor.periodSeconds,
+      origin: sensor.origin,
+    }),
+    ...present({
+      facilityKilowattHours: figure(totals.facilityKilowattHours),
+      energyCost: knownFigure(netCostOf(totals)),
+      uncertaintyCost: knownFigure(totals.uncertaintyCostAmount),
+      locationBasedGrams: knownFigure(totals.locationBasedGrams),
+      marketBasedGrams: knownFigure(totals.marketBasedGrams),
+      warnings,
+    }),
+  };
+}

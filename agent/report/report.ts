@@ -1,0 +1,237 @@
+// The report as JSON: the promise of INTERFACE.md ("Report JSON"). Units stand last in every key; absent means unknown,
+// never 0. Types only; schema.ts checks files against them.
+
+import type { GapReason, Method, Provenance, Warning } from '../model.ts';
+
+/** The name and version of this shape. */
+export const REPORT_SCHEMA = 'wattmeter.report/1';
+
+/** What was measured: times are ISO 8601 UTC with milliseconds, the limits of the integral. */
+export interface ReportRun {
+  readonly id: string;
+  readonly name?: string;
+  readonly command?: readonly string[];
+  readonly host: string;
+  readonly startTime: string;
+  readonly endTime: string;
+  readonly durationSeconds: number;
+  readonly exitCode?: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Standard uncertainties (k = 1) behind an expanded one. */
+export interface ReportUncertainty {
+  readonly gainJoules: number;
+  readonly offsetJoules: number;
+  readonly aliasJoules: number;
+  readonly edgeJoules: number;
+  readonly independentJoules: number;
+}
+
+/** Energy of all devices together. Seconds are device-seconds: two GPUs for a minute are 120 s. */
+export interface ReportEnergy {
+  /** Measured; unbridged gaps are left out. */
+  readonly gpuJoules: number;
+  /** Expanded, k = 2. */
+  readonly gpuUncertaintyJoules: number;
+  readonly gpuUncertaintyComponents: ReportUncertainty;
+  readonly gapEstimateJoules?: number;
+  readonly gapEstimateUncertaintyJoules?: number;
+  /** Energy of devices whose power is modelled, not measured; never part of gpuJoules. */
+  readonly modelledJoules?: number;
+  readonly hostJoules?: number;
+  readonly hostUncertaintyJoules?: number;
+  readonly hostProvenance?: Provenance;
+  readonly itJoules: number;
+  readonly facilityJoules: number;
+  readonly powerUsageEffectiveness: number;
+  readonly powerUsageEffectivenessProvenance: Provenance;
+  /** Observed ÷ (observed + unbridged gaps); 0 when nothing was observed. */
+  readonly coverageRatio: number;
+  readonly observedSeconds: number;
+  /** Unbridged. */
+  readonly gapSeconds: number;
+  /** By reason, before the counter bridged any. */
+  readonly gapSecondsByReason: Partial<Readonly<Record<GapReason, number>>>;
+  readonly bridgedSeconds?: number;
+}
+
+/** The article's E_compute = k·T·P, with k measured (ECONOMICS.md §1). */
+export interface ReportCompute {
+  readonly energyKilowattHours: number;
+  readonly trainingSeconds: number;
+  /** Mean IT power: Σ over devices of energy ÷ observed time; absent when nothing was observed. */
+  readonly powerMeanWatts?: number;
+  readonly ratedPowerWatts?: number;
+  readonly k?: number;
+}
+
+/** The article's E_data. */
+export interface ReportData {
+  readonly energyKilowattHours: number;
+  readonly transferredBytes?: number;
+  readonly storedByteHours?: number;
+  readonly k?: number;
+  readonly provenance: Provenance;
+  readonly method?: string;
+}
+
+/** One GPU. */
+export interface ReportDevice {
+  readonly uuid: string;
+  readonly index: number;
+  /** Only in reports merged of several hosts. */
+  readonly host?: string;
+  readonly model: string;
+  readonly source: string;
+  readonly driverVersion?: string;
+  /** Absent when nothing was observed. */
+  readonly method?: Method;
+  readonly energyJoules: number;
+  /** Expanded, k = 2. */
+  readonly uncertaintyJoules: number;
+  readonly uncertaintyComponents: ReportUncertainty;
+  readonly gapEstimateJoules?: number;
+  readonly gapEstimateUncertaintyJoules?: number;
+  readonly coverageRatio: number;
+  readonly observedSeconds: number;
+  readonly gapSeconds: number;
+  readonly gapSecondsByReason: Partial<Readonly<Record<GapReason, number>>>;
+  readonly bridgedSeconds?: number;
+  readonly powerMeanWatts?: number;
+  readonly powerMaxWatts?: number;
+  readonly powerMinWatts?: number;
+  readonly ratedPowerWatts?: number;
+  readonly sampleCount: number;
+  readonly counterJoules?: number;
+  readonly integralJoules?: number;
+  readonly sensor: {
+    readonly field: string;
+    readonly windowSeconds?: number;
+    readonly periodSeconds?: number;
+    readonly origin: string;
+  };
+  readonly facilityKilowattHours: number;
+  /** Net of credits, before rounding to a bill's decimals. */
+  readonly energyCost?: number;
+  readonly uncertaintyCost?: number;
+  readonly locationBasedGrams?: number;
+  readonly marketBasedGrams?: number;
+  readonly warnings: readonly Warning[];
+}
+
+/** A component of the host (RAPL, a power meter, an assumed constant): the same line as a GPU's. */
+export type ReportHost = ReportDevice & { readonly provenance: Provenance };
+
+/** Energy used while one price was in force. `energyCost` = kWh × price, exactly, in decimal. */
+export interface ReportPricePeriod {
+  readonly startTime: string;
+  /** Exclusive. */
+  readonly endTime: string;
+  readonly facilityKilowattHours: number;
+  readonly pricePerKilowattHour: number;
+  readonly energyCost: number;
+}
+
+/** A cost that is not the price of a kilowatt-hour: demand, rent, a fixed charge. Never added to energyCost. */
+export interface ReportCostLine {
+  readonly name: string;
+  readonly amountCost: number;
+  readonly provenance: Provenance;
+  readonly source: string;
+  /** Rent includes energy: such a line and energyCost are never added up. */
+  readonly includesEnergy: boolean;
+}
+
+/** Money, in one currency. */
+export interface ReportCost {
+  /** ISO 4217. */
+  readonly currency: string;
+  /** Net of credits; absent when part of the energy has no price (`missing` says why). */
+  readonly energyCost?: number;
+  /** Expanded, k = 2: metering, and the price's own where its source states one. */
+  readonly uncertaintyCost?: number;
+  /** The price's own part of uncertaintyCost (k = 2). */
+  readonly priceUncertaintyCost?: number;
+  /** What negative prices gave back, already taken off energyCost. */
+  readonly creditCost?: number;
+  readonly pricePerKilowattHourMean?: number;
+  readonly tariff: {
+    readonly name: string;
+    readonly source: string;
+    readonly provenance: Provenance;
+  };
+  readonly periods?: readonly ReportPricePeriod[];
+  readonly otherCosts?: readonly ReportCostLine[];
+  readonly missing?: string;
+}
+
+/** Emissions of using the energy, and beside them what was asked for. */
+export interface ReportCarbon {
+  readonly locationBasedGrams: number;
+  /** Expanded, k = 2: metering's part; data sets state no uncertainty of their own. */
+  readonly uncertaintyGrams: number;
+  readonly marketBasedGrams?: number;
+  readonly marketBasedMethod?: string;
+  /** Absent when no energy was used. */
+  readonly intensityGramsPerKilowattHourMean?: number;
+  readonly zone: string;
+  readonly dataset: string;
+  readonly vintage: string;
+  readonly provenance: Provenance;
+}
+
+/** A figure beside the main ones, with where it comes from. */
+export interface ReportNote {
+  readonly provenance: Provenance;
+  readonly source: string;
+}
+
+/** A named stretch of the run, over all its GPUs. */
+export interface ReportWindow {
+  readonly name: string;
+  readonly startTime: string;
+  readonly endTime: string;
+  readonly durationSeconds: number;
+  readonly gpuJoules: number;
+  /** Expanded, k = 2. */
+  readonly uncertaintyJoules: number;
+  readonly coverageRatio: number;
+  readonly steps?: number;
+  readonly tokens?: number;
+  readonly joulesPerStep?: number;
+  readonly joulesPerToken?: number;
+}
+
+/** What became of the input: every line that was not understood, up to a bound. */
+export interface ReportInputFile {
+  readonly file: string;
+  readonly rows: number;
+  readonly malformedCount: number;
+  readonly malformed: readonly {
+    readonly file?: string;
+    readonly line: number;
+    readonly reason: string;
+  }[];
+}
+
+/** The report of one run, or of several merged. */
+export interface Report {
+  readonly schema: typeof REPORT_SCHEMA;
+  readonly generatedAt: string;
+  readonly wattmeterVersion: string;
+  readonly run: ReportRun;
+  readonly energy: ReportEnergy;
+  readonly compute: ReportCompute;
+  readonly data?: ReportData;
+  readonly devices: readonly ReportDevice[];
+  readonly hosts?: readonly ReportHost[];
+  readonly cost: ReportCost;
+  readonly carbon: ReportCarbon | { readonly missing: string };
+  readonly embodied?: ReportNote & { readonly embodiedGrams: number };
+  readonly water?: ReportNote & { readonly waterLitres: number };
+  readonly social?: ReportNote & { readonly socialCost: number; readonly currency: string };
+  readonly windows: readonly ReportWindow[];
+  readonly input?: ReportInputFile;
+  readonly warnings: readonly Warning[];
+}

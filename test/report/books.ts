@@ -1,0 +1,194 @@
+// Small fixed books for the report's tests: every number is chosen, none is random.
+
+import type { Books, DeviceBooks, Totals } from '../../agent/account.ts';
+import { co2jsGrid } from '../../agent/carbon/co2js.ts';
+import type { Device, Sensor } from '../../agent/model.ts';
+import { flatTariff } from '../../agent/price/flat.ts';
+import type { ReportInput } from '../../agent/report/input.ts';
+import { grams, instant, joules, kilowattHours, seconds, watts } from '../../agent/units.ts';
+
+export const START = instant(Date.parse('2026-11-23T08:00:00Z') / 1e3);
+export const END = instant(Date.parse('2026-11-23T08:24:08.500Z') / 1e3);
+const DURATION = END - START;
+
+export const deviceOf = (index: number, facts: Partial<Device> = {}): Device => ({
+  uuid: `GPU-${String(index).padStart(8, '0')}-1c2d-4e5f-8a9b-0123456789ab`,
+  index,
+  kind: 'gpu',
+  model: 'NVIDIA A100-SXM4-80GB',
+  source: 'nvml',
+  driverVersion: '550.54.15',
+  ratedPowerWatts: watts(400),
+  powerOrigin: 'measured',
+  ...facts,
+});
+
+export const SENSOR: Sensor = {
+  field: 'instant',
+  windowSeconds: 0.025,
+  periodSeconds: 0.1,
+  origin: 'inferred',
+};
+
+/** Totals of a device that drew `powerWatts` all the time, at 0.10 per kWh and 44.18 g/kWh. */
+export function totalsOf(powerWatts: number, facts: Partial<Totals> = {}): Totals {
+  const gap = Object.values(facts.gapSeconds ?? {}).reduce((sum, length) => sum + length, 0);
+  const observed = DURATION - gap + (facts.bridgedSeconds ?? 0);
+  const energy = powerWatts * observed;
+  const gain = energy * 0.025;
+  const offset = observed * 3;
+  const uncertainty = 2 * Math.hypot(gain, offset, 12);
+  return {
+    energyJoules: joules(energy),
+    uncertaintyJoules: joules(uncertainty),
+    components: {
+      gainJoules: joules(gain),
+      offsetJoules: joules(offset),
+      aliasJoules: joules(0),
+      edgeJoules: joules(12),
+      independentJoules: joules(0),
+    },
+    observedSeconds: seconds(observed),
+    gapSeconds: {},
+    bridgedSeconds: seconds(0),
+    gapEstimateJoules: joules(0),
+    gapEstimateUncertaintyJoules: joules(0),
+    powerMaxWatts: watts(powerWatts * 1.1),
+    powerMinWatts: watts(62),
+    sampleCount: Math.round(observed * 10),
+    counterJoules: joules(energy * 1.002),
+    integralJoules: joules(energy * 0.999),
+    method: 'counter',
+    facilityKilowattHours: kilowattHours(energy / 3.6e6),
+    costAmount: (energy / 3.6e6) * 0.1,
+    creditAmount: 0,
+    uncertaintyCostAmount: (uncertainty / 3.6e6) * 0.1,
+    locationBasedGrams: grams((energy / 3.6e6) * 44.18),
+    ...facts,
+  };
+}
+
+export const lineOf = (
+  index: number,
+  powerWatts: number,
+  totals: Partial<Totals> = {},
+): DeviceBooks => ({
+  device: deviceOf(index),
+  sensor: SENSOR,
+  totals: totalsOf(powerWatts, totals),
+  warnings: [],
+});
+
+export const booksOf = (devices: readonly DeviceBooks[], facts: Partial<Books> = {}): Books => ({
+  run: {
+    id: '20261123T080000-7f3a',
+    name: 'llama-finetune',
+    command: ['python', 'train.py', '--epochs', '3'],
+    host: 'node-7',
+    startSeconds: START,
+    labels: { team: 'nlp' },
+  },
+  endSeconds: END,
+  exitCode: 0,
+  devices,
+  windows: [],
+  warnings: [],
+  ...facts,
+});
+
+export const inputOf = (books: Books, facts: Partial<ReportInput> = {}): ReportInput => ({
+  books,
+  generatedSeconds: instant(END + 1),
+  version: '0.1.0',
+  tariff: flatTariff(),
+  grid: co2jsGrid({ zone: 'FRA' }),
+  powerUsageEffectiveness: { value: 1, provenance: 'assumed' },
+  ...facts,
+});
+
+/** One GPU, no gap, nothing given: the first bill a newcomer sees. */
+export const onePlain: ReportInput = inputOf(booksOf([lineOf(0, 312.4)]), {
+  grid: { missing: 'no grid zone was given. Name one with --zone, such as --zone DEU' },
+});
+
+/** Four GPUs with a gap, a bridged one, an assumed host, windows, warnings, and everything given. */
+export const fourFull: ReportInput = inputOf(
+  booksOf(
+    [
+      lineOf(0, 312.4),
+      lineOf(1, 318.9, {
+        gapSeconds: { timeout: 8, 'gpu-lost': 3.5 },
+        gapEstimateJoules: joules(3200),
+        gapEstimateUncertaintyJoules: joules(900),
+      }),
+      lineOf(2, 305.1, { gapSeconds: { 'no-reading': 5 }, bridgedSeconds: seconds(5) }),
+      lineOf(3, 299),
+      {
+        device: deviceOf(0, {
+          uuid: 'host-assumed',
+          kind: 'host',
+          model: 'host, constant',
+          powerOrigin: 'modelled',
+        }),
+        sensor: { field: 'unknown', origin: 'assumed' },
+        totals: totalsOf(250, {
+          method: 'modelled',
+          uncertaintyJoules: joules(0),
+          uncertaintyCostAmount: 0,
+        }),
+        warnings: [],
+      },
+    ],
+    {
+      windows: [
+        {
+          window: {
+            name: 'epoch 1',
+            startSeconds: START,
+            endSeconds: instant(START + 600),
+            steps: 1200,
+            tokens: 2_457_600,
+          },
+          totals: totalsOf(1235.4 * (600 / DURATION)),
+        },
+        {
+          window: { name: 'evaluation', startSeconds: instant(START + 600), endSeconds: END },
+          totals: totalsOf(1235.4 * (1 - 600 / DURATION)),
+        },
+      ],
+      warnings: [
+        {
+          code: 'counter-disagrees',
+          message:
+            'GPU 3: the hardware counter and the integrated power differ by 3.4 % over the last 60 s. Both are in the report; calibrate with `wattmeter doctor --calibrate`.',
+        },
+      ],
+    },
+  ),
+  {
+    tariff: flatTariff({ pricePerKilowattHour: 0.1, currency: 'EUR' }),
+    powerUsageEffectiveness: { value: 1, provenance: 'derived' },
+  },
+);
+
+/** Sixty-four GPUs on one node of a simulator: too many for a line each. */
+export const sixtyFour: ReportInput = inputOf(
+  booksOf(
+    Array.from({ length: 64 }, (_, index) =>
+      lineOf(
+        index,
+        380 + index * 0.75,
+        index === 17
+          ? {
+              gapSeconds: { 'gpu-lost': 300 },
+              gapEstimateJoules: joules(118_000),
+              gapEstimateUncertaintyJoules: joules(40_000),
+            }
+          : {},
+      ),
+    ),
+  ),
+);
+
+/** Nothing could be measured: the job ran all the same. */
+export const nothing: ReportInput = inputOf(booksOf([]));
