@@ -1,0 +1,110 @@
+// How a command is declared: commander's wiring in one place, so that a command's file holds only what it does.
+
+import { Command, Option } from 'commander';
+
+import { resolveConfig } from '../config.ts';
+import { OPTIONS, type Config, type OptionKey } from '../options.ts';
+import type { Context } from './context.ts';
+
+/** A command's declaration. `action` returns the exit code. */
+export interface CommandSpec {
+  readonly name: string;
+  readonly summary: string;
+  /** commander's arguments, such as `<trace...>`, with what they mean. */
+  readonly arguments?: readonly (readonly [string, string])[];
+  readonly options: readonly OptionKey[];
+  /** Flags that are this command's alone and no part of Config: `[flags, help]`. */
+  readonly extra?: readonly (readonly [string, string])[];
+  /** Everything after the first argument belongs to it (`run -- CMD`). */
+  readonly passThrough?: true;
+  readonly examples?: readonly string[];
+  action(invocation: Invocation): Promise<number>;
+}
+
+/** What a command was called with. */
+export interface Invocation {
+  readonly config: Config;
+  readonly operands: readonly string[];
+  readonly extra: Readonly<Record<string, string | boolean | undefined>>;
+  readonly context: Context;
+}
+
+/** Options that price energy and say what it emits; every command that ends in a report takes them. */
+export const PRICING_OPTIONS: readonly OptionKey[] = [
+  'price',
+  'currency',
+  'tariff',
+  'priceGap',
+  'tariffTimeZone',
+  'siteLoad',
+  'demandMinutes',
+  'zone',
+  'grid',
+  'atYear',
+  'pue',
+];
+/** Options of the report's form. */
+export const REPORT_OPTIONS: readonly OptionKey[] = ['format', 'reportJson', 'reportHtml', 'quiet'];
+/** Options of how logs are read. */
+export const TRACE_OPTIONS: readonly OptionKey[] = ['gpuCount', 'traceTimeZone', 'columns'];
+/** Options of where readings come from. */
+export const SOURCE_OPTIONS: readonly OptionKey[] = [
+  'source',
+  'trace',
+  'periodSeconds',
+  'hostWatts',
+];
+/** Options of the ledger. */
+export const LEDGER_OPTIONS: readonly OptionKey[] = ['stateDir', 'flushSeconds'];
+/** Options of the HTTP server. */
+export const WEB_OPTIONS: readonly OptionKey[] = [
+  'webListenAddress',
+  'webConfigFile',
+  'webTelemetryPath',
+  'webMaxRequests',
+  'webDcgmCompat',
+];
+
+const gather = (value: string, earlier: readonly string[] | undefined): readonly string[] => [
+  ...(earlier ?? []),
+  value,
+];
+
+/** Makes the commander command of a declaration. */
+export function toCommand(
+  spec: CommandSpec,
+  context: Context,
+  done: (code: number) => void,
+): Command {
+  const command = new Command(spec.name).description(spec.summary).allowExcessArguments(false);
+  for (const [syntax, help] of spec.arguments ?? []) command.argument(syntax, help);
+  const keyOfAttribute = new Map<string, OptionKey>();
+  for (const key of spec.options) {
+    const row = OPTIONS[key];
+    const option = new Option(row.flags, row.help);
+    if (row.repeatable === true) option.argParser(gather);
+    keyOfAttribute.set(option.attributeName(), key);
+    command.addOption(option);
+  }
+  for (const [flags, help] of spec.extra ?? []) command.option(flags, help);
+  command.option('--config <file>', 'YAML file of options (default: ./wattmeter.yml)');
+  if (spec.passThrough === true) command.passThroughOptions();
+  if (spec.examples !== undefined)
+    command.addHelpText(
+      'after',
+      `\nExamples:\n${spec.examples.map((line) => `  $ ${line}`).join('\n')}`,
+    );
+  command.action(async () => {
+    const flags: Record<string, unknown> = {};
+    const extra: Record<string, string | boolean | undefined> = {};
+    for (const [attribute, value] of Object.entries(command.opts())) {
+      const key = keyOfAttribute.get(attribute);
+      if (key !== undefined) flags[key] = value;
+      else extra[attribute] = value;
+    }
+    const file = typeof extra['config'] === 'string' ? extra['config'] : undefined;
+    const config = await resolveConfig(flags, context.environment, file);
+    done(await spec.action({ config, operands: command.args, extra, context }));
+  });
+  return command;
+}

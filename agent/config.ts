@@ -1,0 +1,114 @@
+// Flags, environment and YAML become one frozen Config: the untrusted border of the command line. Each option is one
+// row of OPTIONS (options.ts); flag > environment > config file > default, and every mistake is one line that names its place.
+
+import { existsSync, readFileSync } from 'node:fs';
+
+import { OPTIONS, type Config, type OptionKey } from './options.ts';
+
+/** A mistake of the user's: one line that names the thing, the cause and the mend. Exit code 2 (125 under `run`). */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const flagName = (key: OptionKey): string => (OPTIONS[key].flags.split(' ')[0] ?? '').slice(2);
+/** `--web.listen-address` → `WATTMETER_WEB_LISTEN_ADDRESS`. */
+const environmentName = (key: OptionKey): string =>
+  `WATTMETER_${flagName(key).replaceAll(/[.-]/g, '_').toUpperCase()}`;
+
+const optionKeys = Object.keys(OPTIONS) as OptionKey[];
+const SYSTEM_CONFIG_FILES = ['./wattmeter.yml', '/etc/wattmeter/wattmeter.yml'];
+
+function parseOption(key: OptionKey, raw: unknown, place: string): unknown {
+  const parsed = OPTIONS[key].schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const reason = parsed.error.issues[0]?.message ?? 'is not valid';
+  throw new UsageError(`${place} ${reason}, not ${JSON.stringify(raw)}.`);
+}
+
+/** Nested keys become dotted ones: `web: { listen-address: … }` is `web.listen-address`. */
+function flatten(value: unknown, prefix = ''): [string, unknown][] {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return [[prefix, value]];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    prefix === 'label'
+      ? [[prefix, value] as [string, unknown]]
+      : flatten(inner, prefix === '' ? key : `${prefix}.${key}`),
+  );
+}
+
+async function readConfigFile(path: string): Promise<Map<OptionKey, unknown>> {
+  const { LineCounter, parseDocument } = await import('yaml');
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new UsageError(
+      `Cannot read the config file ${path} (${code}). Does it exist, and may you read it?`,
+    );
+  }
+  const lineCounter = new LineCounter();
+  const document = parseDocument(content, { lineCounter });
+  const broken = document.errors[0];
+  if (broken !== undefined) {
+    const line = broken.linePos?.[0].line ?? 1;
+    throw new UsageError(
+      `${path}:${line}: not valid YAML: ${broken.message.split('\n')[0]?.replace(/ at line.*$/, '')}.`,
+    );
+  }
+  const root: unknown = document.toJS();
+  const values = new Map<OptionKey, unknown>();
+  if (root === null || root === undefined) return values;
+  if (typeof root !== 'object' || Array.isArray(root)) {
+    throw new UsageError(
+      `${path}: must be a mapping of option names to values, such as "price: 0.25".`,
+    );
+  }
+  for (const [name, raw] of flatten(root)) {
+    const key = optionKeys.find((candidate) => flagName(candidate) === name);
+    if (key === undefined) {
+      throw new UsageError(
+        `${path}: "${name}" is not an option${suggestion(name)}. See wattmeter run --help.`,
+      );
+    }
+    values.set(key, parseOption(key, raw, `${path}: ${name}`));
+  }
+  return values;
+}
+
+function suggestion(name: string): string {
+  const near = optionKeys
+    .map(flagName)
+    .filter(
+      (candidate) =>
+        candidate.replaceAll(/[.-]/g, '') === name.replaceAll(/[._-]/g, '').toLowerCase(),
+    );
+  return near[0] === undefined ? '' : ` (did you mean ${near[0]}?)`;
+}
+
+/**
+ * Joins what was asked for. `flags` are commander's values by option key; `environment` is the process's.
+ *
+ * @throws {UsageError} naming the flag, the variable, or the file and key.
+ */
+export async function resolveConfig(
+  flags: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string | undefined>>,
+  configFile?: string,
+): Promise<Config> {
+  const path =
+    configFile ??
+    environment['WATTMETER_CONFIG'] ??
+    SYSTEM_CONFIG_FILES.find((file) => existsSync(file));
+  const fromFile = path === undefined ? new Map<OptionKey, unknown>() : await readConfigFile(path);
+  const config: Partial<Record<OptionKey, unknown>> = {};
+  for (const key of optionKeys) {
+    const variable = environmentName(key);
+    const flagValue = flags[key];
+    const variableValue = environment[variable];
+    if (flagValue !== undefined) config[key] = parseOption(key, flagValue, `--${flagName(key)}`);
+    else if (variableValue !== undefined && variableValue !== '')
+      config[key] = parseOption(key, variableValue, variable);
+    else if (fromFile.has(key)) config[key] = fromFile.get(key);
+  }
+  return Object.freeze(config) as Config;
+}

@@ -1,0 +1,300 @@
+// The one loop that joins the stages: source events in; metered, charged, accounted and recorded intervals out.
+// Order is a promise: an interval is written to the ledger before any view shows it.
+
+import type { Account } from './account.ts';
+import { createHealthLedger } from './health.ts';
+import type { Meter, MeterOptions } from './meter/meter.ts';
+import type { ChargedInterval, Device, Gauges, Interval, SourceKind, Warning } from './model.ts';
+import type { DeviceSnapshot, SourceHealth } from './snapshot.ts';
+import type { SourceEvent } from './source/source.ts';
+import { between, instant, seconds, type Instant, type Seconds } from './units.ts';
+
+/** What became final since the last settlement: one ledger entry. */
+export interface Settlement {
+  readonly devices: readonly Device[];
+  readonly intervals: readonly ChargedInterval[];
+  readonly warnings: readonly Warning[];
+}
+
+/** The stages, as the pipeline needs them; cli/ chooses which. */
+export interface PipelineOptions {
+  readonly account: Account;
+  createMeter(options: MeterOptions): Meter;
+  charge(interval: Interval): ChargedInterval;
+  /** The next instant after `time` at which a price or an intensity changes: intervals are cut there. */
+  nextChange(time: Instant): Instant | undefined;
+  /** Makes a settlement durable; called before `publish`. Never throws. */
+  record(settlement: Settlement): void;
+  /** A settlement has been recorded: views may be renewed. */
+  publish(): void;
+  /** Which of a source's devices are measured; the others are not looked at. */
+  select(devices: readonly Device[]): readonly Device[];
+  calibrationOf?(device: Device): MeterOptions['calibration'];
+  readonly slotSeconds: number;
+  readonly samplingPeriodSeconds?: number;
+  /** Start of a run; absent: each device starts with its first reading. */
+  readonly startSeconds?: Instant;
+}
+
+/** The joined stages. */
+export interface Pipeline {
+  consume(source: SourceKind, event: SourceEvent): void;
+  /** Intervals of every device are to end at `time`. */
+  cut(time: Instant): void;
+  /** Closes every meter at `end`, or each at its own last reading, and settles. */
+  finish(end?: Instant): void;
+  /** The devices as they stand. */
+  devices(): readonly DeviceSnapshot[];
+  health(): readonly SourceHealth[];
+  /** First and last instants of what was metered; undefined before the first reading. */
+  readonly firstSeconds: Instant | undefined;
+  readonly lastSeconds: Instant | undefined;
+}
+
+/** One device's way through the pipeline. */
+interface Lane {
+  device: Device;
+  readonly source: SourceKind;
+  meter: Meter | undefined;
+  gauges: Gauges;
+  present: boolean;
+  wallOffsetSeconds: number;
+  /** Up to where price changes have been handed to the meter as cuts. */
+  pricedSeconds: Instant;
+  readonly ratio: RatioWindow;
+  warned: number;
+}
+
+// A log at full speed settles in bulk; live, every slot settles (the meter withholds until a slot is final).
+const SETTLE_AT_INTERVALS = 4096;
+const RATIO_SECONDS = 300;
+
+/** Joins the stages; no work is done until events are consumed. */
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const lanes = new Map<string, Lane>();
+  const health = createHealthLedger();
+  let pending: ChargedInterval[] = [];
+  let changed: Device[] = [];
+  let warnings: Warning[] = [];
+  let settledSlot = Number.NEGATIVE_INFINITY;
+  let first: Instant | undefined;
+  let last: Instant | undefined;
+  // Cuts asked for before a device's meter exists still hold for it.
+  const cuts: Instant[] = [];
+
+  const settle = (): void => {
+    if (pending.length === 0 && changed.length === 0 && warnings.length === 0) return;
+    options.record({ devices: changed, intervals: pending, warnings });
+    pending = [];
+    changed = [];
+    warnings = [];
+    options.publish();
+  };
+
+  const take = (lane: Lane, intervals: readonly Interval[]): void => {
+    for (const interval of intervals) {
+      const charged = options.charge(interval);
+      options.account.add(charged);
+      pending.push(charged);
+      lane.ratio.add(interval);
+    }
+    for (const warning of lane.meter?.warnings.slice(lane.warned) ?? []) {
+      options.account.addWarning(warning, lane.device.uuid);
+      warnings.push(warning);
+      lane.warned++;
+    }
+    if (intervals.length > 0 && lane.meter !== undefined)
+      options.account.addDevice(lane.device, lane.meter.sensor);
+  };
+
+  const cutAtChanges = (lane: Lane, meter: Meter, until: Instant): void => {
+    let change = options.nextChange(lane.pricedSeconds);
+    while (change !== undefined && change <= until) {
+      if (change > meter.settledSeconds) meter.cut(change);
+      lane.pricedSeconds = change;
+      change = options.nextChange(change);
+    }
+  };
+
+  const openMeter = (lane: Lane, firstReading: Instant): Meter => {
+    const start = options.startSeconds ?? firstReading;
+    const calibration = options.calibrationOf?.(lane.device);
+    const meter = options.createMeter({
+      device: lane.device,
+      startSeconds: start,
+      slotSeconds: options.slotSeconds,
+      ...(options.samplingPeriodSeconds === undefined
+        ? {}
+        : { samplingPeriodSeconds: options.samplingPeriodSeconds }),
+      ...(calibration === undefined ? {} : { calibration }),
+    });
+    for (const cut of cuts) if (cut > start) meter.cut(cut);
+    lane.pricedSeconds = start;
+    lane.meter = meter;
+    options.account.addDevice(lane.device, meter.sensor);
+    return meter;
+  };
+
+  const addDevices = (source: SourceKind, listed: readonly Device[]): void => {
+    const chosen = options.select(listed);
+    const uuids = new Set(chosen.map((device) => device.uuid));
+    for (const lane of lanes.values())
+      if (lane.source === source) lane.present = uuids.has(lane.device.uuid);
+    for (const device of chosen) {
+      const known = lanes.get(device.uuid);
+      if (known === undefined) lanes.set(device.uuid, createLane(device, source));
+      else known.device = device;
+      changed.push(device);
+    }
+  };
+
+  const addBatch = (event: SourceEvent & { kind: 'batch' }): void => {
+    const { batch } = event;
+    const lane = lanes.get(batch.uuid);
+    const firstReading = batch.timeSeconds[0];
+    const lastReading = batch.timeSeconds[batch.length - 1];
+    if (lane === undefined || firstReading === undefined || lastReading === undefined) return;
+    if (batch.gauges !== undefined) lane.gauges = { ...lane.gauges, ...batch.gauges };
+    lane.wallOffsetSeconds = batch.wallOffsetSeconds ?? lane.wallOffsetSeconds;
+    if (first === undefined || firstReading < first) first = instant(firstReading);
+    if (last === undefined || lastReading > last) last = instant(lastReading);
+    const meter = lane.meter ?? openMeter(lane, instant(firstReading));
+    cutAtChanges(lane, meter, instant(lastReading));
+    take(lane, meter.add(batch));
+    settleAtSlot(instant(lastReading));
+  };
+
+  const settleAtSlot = (time: Instant): void => {
+    const slot = Math.floor(time / options.slotSeconds);
+    if (pending.length >= SETTLE_AT_INTERVALS || (slot > settledSlot && pending.length > 0)) {
+      settledSlot = slot;
+      settle();
+    }
+  };
+
+  const tick = (source: SourceKind, time: Instant): void => {
+    for (const lane of lanes.values()) {
+      if (lane.source !== source) continue;
+      // A device that never answered is a gap from the start of the run, not absent from it.
+      const meter =
+        lane.meter ?? (options.startSeconds === undefined ? undefined : openMeter(lane, time));
+      if (meter === undefined) continue;
+      cutAtChanges(lane, meter, time);
+      take(lane, meter.advance(time));
+    }
+    if (pending.length > 0 || changed.length > 0) settle();
+    else options.publish();
+  };
+
+  return {
+    consume(source, event) {
+      health.add(source, event);
+      switch (event.kind) {
+        case 'devices':
+          return addDevices(source, event.devices);
+        case 'batch':
+          return addBatch(event);
+        case 'tick':
+          return tick(source, event.timeSeconds);
+        case 'warning':
+          options.account.addWarning(event.warning);
+          warnings.push(event.warning);
+          return undefined;
+        case 'read':
+        case 'fault':
+          return undefined;
+      }
+    },
+    cut(time) {
+      cuts.push(time);
+      for (const lane of lanes.values())
+        if (lane.meter !== undefined && time > lane.meter.settledSeconds) lane.meter.cut(time);
+    },
+    finish(end) {
+      for (const lane of lanes.values()) {
+        const meter =
+          lane.meter ??
+          (options.startSeconds === undefined || end === undefined
+            ? undefined
+            : openMeter(lane, end));
+        if (meter === undefined) continue;
+        cutAtChanges(lane, meter, end ?? last ?? meter.settledSeconds);
+        take(lane, meter.finish(end ?? last ?? meter.settledSeconds));
+      }
+      settle();
+    },
+    devices: () => [...lanes.values()].flatMap((lane) => snapshotOf(lane, options.account)),
+    health: () => health.list(),
+    get firstSeconds() {
+      return first;
+    },
+    get lastSeconds() {
+      return last;
+    },
+  };
+}
+
+const createLane = (device: Device, source: SourceKind): Lane => ({
+  device,
+  source,
+  meter: undefined,
+  gauges: {},
+  present: true,
+  wallOffsetSeconds: 0,
+  pricedSeconds: instant(0),
+  ratio: createRatioWindow(),
+  warned: 0,
+});
+
+function snapshotOf(lane: Lane, account: Account): DeviceSnapshot[] {
+  const totals = account.totalsOf(lane.device.uuid);
+  if (totals === undefined || lane.meter === undefined) return [];
+  const ratio = lane.ratio.value();
+  return [
+    {
+      device: lane.device,
+      sensor: lane.meter.sensor,
+      ...(lane.meter.powerWatts === undefined ? {} : { powerWatts: lane.meter.powerWatts }),
+      gauges: lane.gauges,
+      totals,
+      ...(ratio === undefined ? {} : { hardwareToIntegralRatio: ratio }),
+      present: lane.present,
+    },
+  ];
+}
+
+/** Hardware counter ÷ integrated power over the last minutes, from the intervals that have both. */
+interface RatioWindow {
+  add(interval: Interval): void;
+  value(): number | undefined;
+}
+
+function createRatioWindow(): RatioWindow {
+  let rows: { endSeconds: Instant; seconds: Seconds; counter: number; integral: number }[] = [];
+  return {
+    add(interval) {
+      const { counterJoules, integralJoules, startSeconds, endSeconds } = interval;
+      if (counterJoules === undefined || integralJoules === undefined) return;
+      rows.push({
+        endSeconds,
+        seconds: seconds(between(startSeconds, endSeconds)),
+        counter: counterJoules,
+        integral: integralJoules,
+      });
+      if (rows.length > 2 * RATIO_SECONDS)
+        rows = rows.filter((row) => endSeconds - row.endSeconds < RATIO_SECONDS);
+    },
+    value() {
+      const newest = rows.at(-1);
+      if (newest === undefined) return undefined;
+      let counter = 0;
+      let integral = 0;
+      for (const row of rows) {
+        if (newest.endSeconds - row.endSeconds >= RATIO_SECONDS) continue;
+        counter += row.counter;
+        integral += row.integral;
+      }
+      return integral > 0 ? counter / integral : undefined;
+    },
+  };
+}
