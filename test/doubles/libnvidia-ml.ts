@@ -24,13 +24,17 @@ export type OmittedSymbol =
   | 'SAMPLES'
   | 'TEMPERATURE';
 
+const COMPILER_FLAGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-O2', '-fPIC', '-shared'];
+
 /** Compiles a stand-in into a directory of its own; returns the path of its `libnvidia-ml.so.1`. */
 export function buildStandIn(without: readonly OmittedSymbol[] = []): string {
   const directory = mkdtempSync(join(tmpdir(), 'wattmeter-nvml-'));
   const library = join(directory, 'libnvidia-ml.so.1');
   const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
   execFileSync('cc', [
-    ...['-std=c11', '-Wall', '-Wextra', '-Werror', '-O2', '-fPIC', '-shared', '-o', library],
+    ...COMPILER_FLAGS,
+    '-o',
+    library,
     ...without.map((symbol) => `-DWITHOUT_${symbol}`),
     ...files.map((name) => join(sources, name)),
     '-lm',

@@ -1,0 +1,256 @@
+// Memory that the NVML worker and the main thread share. The worker writes readings into a ring and says which native
+// call it is in; the main thread takes the readings out and sees when a call does not return. No messages on this path:
+// a worker that hangs in the driver could not send what it has already read.
+
+/** One reading of one device, or the end of a round of readings (`slot` −1). NaN: not in this reading. */
+export interface RingRow {
+  /** Which device; −1 for the end of a round. */
+  slot: number;
+  /** CLOCK_MONOTONIC, seconds. */
+  monotonicSeconds: number;
+  /** Position in READING_STATUS. */
+  status: number;
+  instantWatts: number;
+  averageWatts: number;
+  drawWatts: number;
+  counterJoules: number;
+  /** Only of the end of a round: how long it took. */
+  durationSeconds: number;
+}
+
+/** The slot of a row that ends a round. */
+export const ROUND_END = -1;
+
+/** Devices that one process can ever meet (64 GPUs, and those that a driver reload brings anew). */
+export const MAX_SLOTS = 256;
+
+/** Slow values of a device in the shared table; NaN is unknown. */
+export const GAUGES = [
+  'utilizationRatio',
+  'memoryUsedBytes',
+  'memoryTotalBytes',
+  'temperatureCelsius',
+  'smClockHertz',
+  'powerLimitWatts',
+] as const;
+
+/** What both threads hold. */
+export interface NvmlBuffers {
+  readonly control: SharedArrayBuffer;
+  readonly ring: SharedArrayBuffer;
+  readonly gauges: SharedArrayBuffer;
+}
+
+const ROW_WIDTH = 8;
+// At 10 Hz over 64 GPUs this is 25 s of readings: what a main thread may be busy with something else.
+const RING_ROWS = 16_384;
+
+const CELL = {
+  stop: 0,
+  wake: 1,
+  callSequence: 2,
+  callSymbol: 3,
+  callSlot: 4,
+  callStartMilliseconds: 5,
+  head: 6,
+  tail: 7,
+  dropped: 8,
+} as const;
+const BURST_OFFSET_BYTES = 64;
+const GAUGE_SEQUENCE_OFFSET_BYTES = 128;
+
+/** Names of native calls, so that a number can say which one does not return. */
+const SYMBOLS: readonly string[] = [
+  'nvmlInit_v2',
+  'nvmlShutdown',
+  'nvmlSystemGetDriverVersion',
+  'nvmlDeviceGetCount_v2',
+  'nvmlDeviceGetHandleByIndex_v2',
+  'nvmlDeviceGetHandleByUUID',
+  'nvmlDeviceGetUUID',
+  'nvmlDeviceGetName',
+  'nvmlDeviceGetPciInfo_v3',
+  'nvmlDeviceGetArchitecture',
+  'nvmlDeviceGetPersistenceMode',
+  'nvmlDeviceGetPowerUsage',
+  'nvmlDeviceGetTotalEnergyConsumption',
+  'nvmlDeviceGetFieldValues',
+  'nvmlDeviceGetSamples',
+  'nvmlDeviceGetEnforcedPowerLimit',
+  'nvmlDeviceGetPowerManagementDefaultLimit',
+  'nvmlDeviceGetUtilizationRates',
+  'nvmlDeviceGetMemoryInfo',
+  'nvmlDeviceGetTemperature',
+  'nvmlDeviceGetTemperatureV',
+  'nvmlDeviceGetClockInfo',
+  'nvmlDeviceGetMigMode',
+  'nvmlDeviceGetComputeRunningProcesses_v3',
+  'nvmlDeviceGetProcessUtilization',
+];
+
+/** Shared memory for one worker. */
+export function createBuffers(): NvmlBuffers {
+  return {
+    control: new SharedArrayBuffer(GAUGE_SEQUENCE_OFFSET_BYTES + 4 * MAX_SLOTS),
+    ring: new SharedArrayBuffer(8 * ROW_WIDTH * RING_ROWS),
+    gauges: new SharedArrayBuffer(8 * GAUGES.length * MAX_SLOTS),
+  };
+}
+
+/** A native call that is out. */
+export interface PendingCall {
+  readonly ageSeconds: number;
+  readonly symbol: string;
+  /** The device asked; −1 when the call is about no device. */
+  readonly slot: number;
+}
+
+const monotonicMilliseconds = (): number => Number(process.hrtime.bigint() / 1_000_000n) | 0;
+
+/** CLOCK_MONOTONIC in seconds: the same clock in both threads. */
+export const monotonicSeconds = (): number => Number(process.hrtime.bigint()) / 1e9;
+
+/** Either side's view of the shared memory. */
+export class NvmlShared {
+  readonly #control: Int32Array;
+  readonly #burst: BigInt64Array;
+  readonly #gaugeSequence: Int32Array;
+  readonly #ring: Float64Array;
+  readonly #gauges: Float64Array;
+
+  constructor(buffers: NvmlBuffers) {
+    this.#control = new Int32Array(buffers.control, 0, BURST_OFFSET_BYTES / 4);
+    this.#burst = new BigInt64Array(buffers.control, BURST_OFFSET_BYTES, 1);
+    this.#gaugeSequence = new Int32Array(buffers.control, GAUGE_SEQUENCE_OFFSET_BYTES, MAX_SLOTS);
+    this.#ring = new Float64Array(buffers.ring);
+    this.#gauges = new Float64Array(buffers.gauges);
+  }
+
+  // ── the main thread's side ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Asks the worker to end; it does when its native call, if one is out, has returned. */
+  stop(): void {
+    Atomics.store(this.#control, CELL.stop, 1);
+    this.#wakeWorker();
+  }
+
+  /** Asks for polls as fast as sensible until CLOCK_MONOTONIC reaches this; never shortens a longer burst. */
+  burstUntil(nanoseconds: bigint): void {
+    if (Atomics.load(this.#burst, 0) >= nanoseconds) return;
+    Atomics.store(this.#burst, 0, nanoseconds);
+    this.#wakeWorker();
+  }
+
+  /** The native call that the worker is in, if it is in one. */
+  pendingCall(): PendingCall | undefined {
+    if (Atomics.load(this.#control, CELL.callSequence) % 2 === 0) return undefined;
+    const started = Atomics.load(this.#control, CELL.callStartMilliseconds);
+    // A 32-bit difference is right across the wrap of a 32-bit millisecond counter (24.8 days).
+    const age = (monotonicMilliseconds() - started) | 0;
+    return {
+      ageSeconds: age / 1e3,
+      symbol: SYMBOLS[Atomics.load(this.#control, CELL.callSymbol)] ?? 'an NVML call',
+      slot: Atomics.load(this.#control, CELL.callSlot),
+    };
+  }
+
+  /** Hands each unread row to `take` in order, until it refuses one; the row object is reused. */
+  drain(take: (row: Readonly<RingRow>) => boolean): void {
+    const head = Atomics.load(this.#control, CELL.head);
+    let tail = Atomics.load(this.#control, CELL.tail);
+    while (tail !== head && take(this.#rowAt(tail))) {
+      tail = (tail + 1) % RING_ROWS;
+      Atomics.store(this.#control, CELL.tail, tail);
+    }
+  }
+
+  /** Readings lost since the last question because nobody took them out. */
+  takeDropped(): number {
+    return Atomics.exchange(this.#control, CELL.dropped, 0);
+  }
+
+  /** How many times the slot's gauges have been written. */
+  gaugeSequence(slot: number): number {
+    return Atomics.load(this.#gaugeSequence, slot);
+  }
+
+  /** The slot's slow values, in the order of GAUGES. */
+  gauges(slot: number): Float64Array {
+    return this.#gauges.subarray(slot * GAUGES.length, (slot + 1) * GAUGES.length);
+  }
+
+  // ── the worker's side ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  get stopped(): boolean {
+    return Atomics.load(this.#control, CELL.stop) === 1;
+  }
+
+  /** Whether a burst is on. */
+  get bursting(): boolean {
+    return process.hrtime.bigint() < Atomics.load(this.#burst, 0);
+  }
+
+  enterCall(symbol: string, slot: number): void {
+    Atomics.store(this.#control, CELL.callSymbol, SYMBOLS.indexOf(symbol));
+    Atomics.store(this.#control, CELL.callSlot, slot);
+    Atomics.store(this.#control, CELL.callStartMilliseconds, monotonicMilliseconds());
+    Atomics.add(this.#control, CELL.callSequence, 1);
+  }
+
+  leaveCall(): void {
+    Atomics.add(this.#control, CELL.callSequence, 1);
+  }
+
+  /** Sleeps until CLOCK_MONOTONIC reaches `seconds`, or until the main thread wants something. */
+  sleepUntil(seconds: number): void {
+    const wake = Atomics.load(this.#control, CELL.wake);
+    if (this.stopped) return;
+    const wait = seconds - monotonicSeconds();
+    if (wait > 0) Atomics.wait(this.#control, CELL.wake, wake, wait * 1e3);
+  }
+
+  /** Adds a row; drops it, and counts that, when the ring is full. */
+  push(row: Readonly<RingRow>): void {
+    const head = Atomics.load(this.#control, CELL.head);
+    const next = (head + 1) % RING_ROWS;
+    if (next === Atomics.load(this.#control, CELL.tail)) {
+      Atomics.add(this.#control, CELL.dropped, 1);
+      return;
+    }
+    const at = head * ROW_WIDTH;
+    this.#ring[at] = row.slot;
+    this.#ring[at + 1] = row.monotonicSeconds;
+    this.#ring[at + 2] = row.status;
+    this.#ring[at + 3] = row.instantWatts;
+    this.#ring[at + 4] = row.averageWatts;
+    this.#ring[at + 5] = row.drawWatts;
+    this.#ring[at + 6] = row.counterJoules;
+    this.#ring[at + 7] = row.durationSeconds;
+    Atomics.store(this.#control, CELL.head, next);
+  }
+
+  setGauges(slot: number, values: readonly number[]): void {
+    this.#gauges.set(values, slot * GAUGES.length);
+    Atomics.add(this.#gaugeSequence, slot, 1);
+  }
+
+  #wakeWorker(): void {
+    Atomics.add(this.#control, CELL.wake, 1);
+    Atomics.notify(this.#control, CELL.wake);
+  }
+
+  #rowAt(index: number): RingRow {
+    const at = index * ROW_WIDTH;
+    const cell = (offset: number): number => this.#ring[at + offset] ?? Number.NaN;
+    return {
+      slot: cell(0),
+      monotonicSeconds: cell(1),
+      status: cell(2),
+      instantWatts: cell(3),
+      averageWatts: cell(4),
+      drawWatts: cell(5),
+      counterJoules: cell(6),
+      durationSeconds: cell(7),
+    };
+  }
+}

@@ -1,0 +1,201 @@
+// The one thread that calls NVML. It keeps a session with the driver open, reads on a fixed grid of ticks, and never
+// returns to an event loop: it sleeps on shared memory, where the main thread wakes it. Missed ticks are skipped.
+
+import { parentPort, workerData } from 'node:worker_threads';
+
+import type { Warning } from '../model.ts';
+import { NvmlLibrary } from './nvml-abi.ts';
+import type { NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
+import { allAsleep } from './nvml-power-state.ts';
+import { failedRow } from './nvml-read.ts';
+import { breaksSession, explain, NVML, statusOf } from './nvml-return.ts';
+import { NvmlRegistry, openSession, type NvmlSession } from './nvml-session.ts';
+import { monotonicSeconds, NvmlShared } from './nvml-shared.ts';
+import type { Fate } from './source.ts';
+
+// With a counter the tenth of a second is ample; without one, half of the sensor's refresh period (MEASUREMENT.md §1).
+const COUNTER_PERIOD_SECONDS = 0.1;
+const SENSOR_PERIOD_SECONDS = 0.1;
+const PASCAL_SENSOR_PERIOD_SECONDS = 0.02;
+const PASCAL = 4;
+// Finer than any known refresh (10–20 ms), coarse enough to leave the driver to others.
+const BURST_PERIOD_SECONDS = 0.002;
+const PROCESS_PERIOD_SECONDS = 1;
+const REOPEN_FIRST_SECONDS = 1;
+const REOPEN_LONGEST_SECONDS = 30;
+const LOST_REOPEN_FIRST_SECONDS = 5;
+const LOST_REOPEN_LONGEST_SECONDS = 300;
+const ASLEEP_PERIOD_SECONDS = 1;
+
+const data = workerData as NvmlWorkerData;
+const shared = new NvmlShared(data.buffers);
+const registry = new NvmlRegistry();
+const toldWarnings = new Set<string>();
+let session: NvmlSession | undefined;
+
+const post = (message: NvmlMessage): void => parentPort?.postMessage(message);
+
+function warn(warning: Warning): void {
+  if (toldWarnings.has(warning.message)) return;
+  toldWarnings.add(warning.message);
+  post({ kind: 'warning', warning });
+}
+
+function refuse(reason: string, fate: Fate, message: string): void {
+  post({ kind: 'refused', reason, fate, message });
+}
+
+function loadLibrary(): NvmlLibrary | undefined {
+  const watch = {
+    enter: (symbol: string): void => shared.enterCall(symbol, session?.callSlot ?? -1),
+    leave: (): void => shared.leaveCall(),
+  };
+  const causes: string[] = [];
+  for (const path of data.libraryPaths) {
+    try {
+      return new NvmlLibrary(path, watch);
+    } catch (error) {
+      causes.push(error instanceof Error ? error.message.trim() : String(error));
+    }
+  }
+  refuse(
+    'library-missing',
+    'fatal',
+    `Cannot load libnvidia-ml.so.1: ${causes[0] ?? 'no path given'}. Is the NVIDIA driver installed, and its library directory known to the loader (LD_LIBRARY_PATH)?`,
+  );
+  return undefined;
+}
+
+function choosePeriod(): number {
+  if (data.periodSeconds !== undefined) return data.periodSeconds;
+  const periods = registry.entries().map(({ facts }) => {
+    if (facts.counter) return COUNTER_PERIOD_SECONDS;
+    return (
+      (facts.architecture === PASCAL ? PASCAL_SENSOR_PERIOD_SECONDS : SENSOR_PERIOD_SECONDS) / 2
+    );
+  });
+  return Math.min(COUNTER_PERIOD_SECONDS, ...periods);
+}
+
+/** Reads until the session breaks (its code) or is asked to end (0): also when lost GPUs want a new session. */
+function readSession(current: NvmlSession, periodSeconds: number, lostFor: Backoff): number {
+  const start = monotonicSeconds();
+  let processesAt = start;
+  let reopenAt = Number.POSITIVE_INFINITY;
+  while (!shared.stopped) {
+    const code = current.readRound();
+    if (breaksSession(code)) return code;
+    if (!shared.bursting) {
+      current.readGauges();
+      const now = monotonicSeconds();
+      if (data.processes && now >= processesAt) {
+        processesAt = now + PROCESS_PERIOD_SECONDS;
+        post({ kind: 'processes', monotonicSeconds: now, devices: current.readProcesses() });
+      }
+    }
+    const now = monotonicSeconds();
+    if (!current.incomplete) {
+      lostFor.reset();
+      reopenAt = Number.POSITIVE_INFINITY;
+    } else if (reopenAt === Number.POSITIVE_INFINITY) {
+      reopenAt = now + lostFor.next();
+    } else if (now >= reopenAt) {
+      return NVML.success;
+    }
+    // The grid stands still: a round that took too long skips ticks, it does not shift them.
+    const tick = (Math.floor((now - start) / periodSeconds) + 1) * periodSeconds + start;
+    shared.sleepUntil(shared.bursting ? now + BURST_PERIOD_SECONDS : tick);
+  }
+  return NVML.success;
+}
+
+/** Doubling waits between tries. */
+class Backoff {
+  readonly #first: number;
+  readonly #longest: number;
+  #seconds: number;
+
+  constructor(first: number, longest: number) {
+    this.#first = first;
+    this.#longest = longest;
+    this.#seconds = first;
+  }
+
+  next(): number {
+    const seconds = this.#seconds;
+    this.#seconds = Math.min(this.#longest, seconds * 2);
+    return seconds;
+  }
+
+  reset(): void {
+    this.#seconds = this.#first;
+  }
+}
+
+/** Waits, saying every second of each GPU why it is not read. */
+function waitSaying(code: number, waitSeconds: number): void {
+  const end = monotonicSeconds() + waitSeconds;
+  while (!shared.stopped && monotonicSeconds() < end) {
+    for (const { slot } of registry.entries()) shared.push(failedRow(slot, statusOf(code)));
+    shared.sleepUntil(Math.min(end, monotonicSeconds() + 1));
+  }
+}
+
+function announce(current: NvmlSession, warnings: readonly Warning[]): number {
+  const entries = registry.entries();
+  const periodSeconds = choosePeriod();
+  session = current;
+  warnings.forEach(warn);
+  post({
+    kind: 'devices',
+    slots: entries.map(({ slot }) => slot),
+    devices: entries.map(({ facts }) => facts),
+    periodSeconds,
+  });
+  return periodSeconds;
+}
+
+function waitWhileAsleep(): void {
+  let told = false;
+  while (!shared.stopped && allAsleep(data.sysfsRoot)) {
+    if (!told) {
+      const message =
+        'Every NVIDIA GPU is asleep; reading would wake it. Waiting until one is used.';
+      post({ kind: 'fault', reason: 'gpu-asleep', message });
+    }
+    told = true;
+    shared.sleepUntil(monotonicSeconds() + ASLEEP_PERIOD_SECONDS);
+  }
+}
+
+function main(): void {
+  const library = loadLibrary();
+  if (library === undefined) return;
+  const reopening = new Backoff(REOPEN_FIRST_SECONDS, REOPEN_LONGEST_SECONDS);
+  const lostFor = new Backoff(LOST_REOPEN_FIRST_SECONDS, LOST_REOPEN_LONGEST_SECONDS);
+  let opened = false;
+  while (!shared.stopped) {
+    waitWhileAsleep();
+    const opening = openSession(library, shared, registry, data.sysfsRoot);
+    let code: number;
+    if (opening.kind === 'open' && (opening.session.deviceCount > 0 || opened)) {
+      opened = true;
+      reopening.reset();
+      code = readSession(opening.session, announce(opening.session, opening.warnings), lostFor);
+      session = undefined;
+    } else {
+      code = opening.kind === 'failed' ? opening.code : NVML.gpuNotFound;
+    }
+    if (opening.kind === 'open') library.shutdown();
+    if (code === NVML.success) continue;
+    const message = `NVML cannot be read: ${explain(code)}.`;
+    if (!opened && !data.waitForDriver) {
+      refuse(statusOf(code), 'retry', message);
+      return;
+    }
+    post({ kind: 'fault', reason: statusOf(code), message });
+    waitSaying(code, reopening.next());
+  }
+}
+
+main();

@@ -1,0 +1,372 @@
+// NVIDIA GPUs through NVML: the best source. The driver is called in one worker thread (nvml-worker.ts); this side takes
+// readings out of shared memory, and goes on telling the time when the driver hangs: its GPUs are a gap until it answers.
+
+import { Worker } from 'node:worker_threads';
+
+import type { Clock } from '../clock.ts';
+import { type Batch, type Gauges, READING_STATUS, type ReadingStatus } from '../model.ts';
+import { type Instant, instant } from '../units.ts';
+import type { DeviceProcesses, NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
+import type { NvmlDeviceFacts } from './nvml-probe.ts';
+import {
+  createBuffers,
+  GAUGES,
+  monotonicSeconds,
+  NvmlShared,
+  ROUND_END,
+  type RingRow,
+} from './nvml-shared.ts';
+import { type Source, SourceError, type SourceEvent } from './source.ts';
+
+export type { DeviceProcesses, GpuProcess } from './nvml-messages.ts';
+export type { NvmlDeviceFacts } from './nvml-probe.ts';
+
+/** How NVML is read. */
+export interface NvmlOptions {
+  readonly clock: Clock;
+  /** Absent: 0.1 s with a counter, else half the sensor's period. */
+  readonly periodSeconds?: number;
+  /** Absent: `libnvidia-ml.so.1` as the loader finds it (LD_LIBRARY_PATH), then the usual places. */
+  readonly libraryPath?: string;
+  /** Wait for a driver or GPU that is not there yet; otherwise `events` throws a SourceError whose fate is `retry`. */
+  readonly waitForDriver?: boolean;
+  /** Called about once a second with the compute processes of each GPU. */
+  readonly onProcesses?: (devices: readonly DeviceProcesses[], time: Instant) => void;
+  /** `/sys`, or a stand-in. */
+  readonly sysfsRoot?: string;
+}
+
+// Where drivers put the library when the loader does not know: Debian, RHEL, Arm, WSL, NixOS, GKE, the toolkit's hook.
+const LIBRARY_PATHS: readonly string[] = [
+  'libnvidia-ml.so.1',
+  '/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1',
+  '/usr/lib/aarch64-linux-gnu/libnvidia-ml.so.1',
+  '/usr/lib64/libnvidia-ml.so.1',
+  '/usr/lib/wsl/lib/libnvidia-ml.so.1',
+  '/run/opengl-driver/lib/libnvidia-ml.so.1',
+  '/usr/local/nvidia/lib64/libnvidia-ml.so.1',
+  '/home/kubernetes/bin/nvidia/lib64/libnvidia-ml.so.1',
+];
+
+/** How often readings are taken out of the worker's memory. */
+const DRAIN_SECONDS = 0.1;
+/** A call that is out this long is a hang: its GPUs are said to be a gap. */
+const HANG_SECONDS = 1;
+// Readings never come later than STALE_READ_SECONDS (nvml-read.ts) after their own time, and a little for the way.
+const SETTLED_AFTER_SECONDS = 0.6;
+const STUCK_SECONDS = 0.25;
+const CLOSE_SECONDS = 0.25;
+
+/** A GPU's rows on their way into a batch. */
+interface Pending {
+  readonly times: number[];
+  readonly status: number[];
+  readonly instant: number[];
+  readonly average: number[];
+  readonly draw: number[];
+  readonly counter: number[];
+}
+
+interface Slot {
+  readonly facts: NvmlDeviceFacts;
+  gaugeSequence: number;
+  newestSeconds: number;
+}
+
+/** The NVML source. Dispose it; if `isStuck()` is true after that, leave the process through exit.ts. */
+export class NvmlSource implements Source {
+  readonly kind = 'nvml';
+  readonly #options: NvmlOptions;
+  readonly #buffers = createBuffers();
+  readonly #shared = new NvmlShared(this.#buffers);
+  readonly #slots = new Map<number, Slot>();
+  readonly #messages: NvmlMessage[] = [];
+  #worker: Worker | undefined;
+  #exited: Promise<void> | undefined;
+  #ended = false;
+  #leftBehind = false;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  #periodSeconds: number | undefined;
+  #settledSeconds = Number.NEGATIVE_INFINITY;
+  #hang: { sequenceKey: string; toldSeconds: number } | undefined;
+
+  constructor(options: NvmlOptions) {
+    this.#options = options;
+  }
+
+  /** What the sampler aims at; undefined until the devices are known. */
+  get periodSeconds(): number | undefined {
+    return this.#periodSeconds;
+  }
+
+  /** The GPUs as NVML shows them: registers, counter, scopes, MIG, persistence; empty until they are known. */
+  inventory(): readonly NvmlDeviceFacts[] {
+    return [...this.#slots.values()].map(({ facts }) => facts);
+  }
+
+  /** Polls power and counter every few milliseconds until `until`: around the edges of runs and windows (§4.4). */
+  burst(until: Instant): void {
+    const wait = Math.max(0, until - this.#options.clock.now());
+    this.#shared.burstUntil(process.hrtime.bigint() + BigInt(Math.round(wait * 1e9)));
+  }
+
+  /** Whether the worker is inside a native call that does not return: then the process can only leave by `_exit`. */
+  isStuck(): boolean {
+    if (this.#worker === undefined || this.#ended) return false;
+    return this.#leftBehind || (this.#shared.pendingCall()?.ageSeconds ?? 0) >= STUCK_SECONDS;
+  }
+
+  /** @throws {SourceError} `fatal` without a library, `retry` without a driver or GPU (unless it waits for them). */
+  async *events(signal: AbortSignal): AsyncGenerator<SourceEvent, void, void> {
+    if (this.#worker !== undefined) throw new Error('An NvmlSource can be opened once.');
+    const onAbort = (): void => this.#wake?.();
+    signal.addEventListener('abort', onAbort);
+    try {
+      this.#start();
+      while (!signal.aborted && !this.#ended) {
+        yield* this.#takeEvents();
+        await this.#pause(signal);
+      }
+      yield* this.#takeEvents();
+      if (this.#failure !== undefined) throw this.#failure;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Asks the worker to end and waits a quarter of a second; a worker that hangs is left behind (`isStuck`). */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#worker === undefined || this.#exited === undefined) return;
+    this.#shared.stop();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_SECONDS * 1e3);
+    });
+    await Promise.race([this.#exited, late]);
+    clearTimeout(timer);
+    this.#leftBehind = !this.#ended;
+    this.#worker.unref();
+  }
+
+  #start(): void {
+    const { libraryPath, periodSeconds } = this.#options;
+    const data: NvmlWorkerData = {
+      buffers: this.#buffers,
+      libraryPaths: libraryPath === undefined ? LIBRARY_PATHS : [libraryPath],
+      waitForDriver: this.#options.waitForDriver ?? false,
+      processes: this.#options.onProcesses !== undefined,
+      sysfsRoot: this.#options.sysfsRoot ?? '/sys',
+      ...(periodSeconds === undefined ? {} : { periodSeconds }),
+    };
+    // The worker is always the compiled file: Node 20 does not run TypeScript, so tests import this source from dist.
+    const worker = new Worker(new URL('./nvml-worker.js', import.meta.url), {
+      name: 'wattmeter-nvml',
+      workerData: data,
+      execArgv: [],
+    });
+    worker.on('message', (message: NvmlMessage) => {
+      this.#messages.push(message);
+      this.#wake?.();
+    });
+    worker.on('error', (error) => {
+      const message = `The NVML worker failed: ${error instanceof Error ? error.message : String(error)}.`;
+      const options = { fate: 'fatal', reason: 'worker-failed', cause: error } as const;
+      this.#failure ??= new SourceError(message, options);
+    });
+    this.#exited = new Promise((resolve) => {
+      worker.on('exit', () => {
+        this.#ended = true;
+        this.#wake?.();
+        resolve();
+      });
+    });
+    this.#worker = worker;
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#ended) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, DRAIN_SECONDS * 1e3);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+
+  *#takeEvents(): Generator<SourceEvent, void, void> {
+    for (const message of this.#messages.splice(0)) yield* this.#take(message);
+    const now = this.#options.clock.now();
+    yield* this.#takeReadings(now);
+    yield* this.#takeHang(now);
+    const dropped = this.#shared.takeDropped();
+    if (dropped > 0) {
+      const message = `${dropped} readings were lost: Wattmeter was too busy to take them.`;
+      yield { kind: 'warning', warning: { code: 'readings-dropped', message } };
+    }
+    if (this.#slots.size === 0) return;
+    this.#settledSeconds = Math.max(this.#settledSeconds, now - SETTLED_AFTER_SECONDS);
+    yield { kind: 'tick', timeSeconds: instant(this.#settledSeconds) };
+  }
+
+  *#take(message: NvmlMessage): Generator<SourceEvent, void, void> {
+    switch (message.kind) {
+      case 'devices':
+        this.#periodSeconds = message.periodSeconds;
+        message.devices.forEach((facts, index) => {
+          const slot = message.slots[index] ?? -1;
+          const known = this.#slots.get(slot);
+          const fresh = { gaugeSequence: 0, newestSeconds: Number.NEGATIVE_INFINITY };
+          this.#slots.set(slot, { ...fresh, ...known, facts });
+        });
+        yield { kind: 'devices', devices: this.inventory().map(({ device }) => device) };
+        return;
+      case 'fault':
+      case 'warning':
+        yield message;
+        return;
+      case 'processes':
+        this.#options.onProcesses?.(message.devices, this.#timeOf(message.monotonicSeconds));
+        return;
+      case 'refused': {
+        const { fate, reason } = message;
+        this.#failure = new SourceError(message.message, { fate, reason });
+        return;
+      }
+    }
+  }
+
+  *#takeReadings(now: Instant): Generator<SourceEvent, void, void> {
+    const pending = new Map<number, Pending>();
+    const rounds: SourceEvent[] = [];
+    const shift = now - monotonicSeconds();
+    this.#shared.drain((row) => {
+      const timeSeconds = row.monotonicSeconds + shift;
+      if (row.slot === ROUND_END) {
+        const { durationSeconds } = row;
+        rounds.push({ kind: 'read', durationSeconds, timeSeconds: instant(timeSeconds) });
+        return true;
+      }
+      // Its `devices` message is still on the way: the row waits for it.
+      const slot = this.#slots.get(row.slot);
+      if (slot === undefined) return false;
+      addRow(pending, row, timeSeconds, slot, this.#settledSeconds);
+      return true;
+    });
+    for (const [slot, rows] of pending) {
+      if (rows.times.length > 0) yield { kind: 'batch', batch: this.#batchOf(slot, rows) };
+    }
+    yield* rounds;
+  }
+
+  #batchOf(number: number, rows: Pending): Batch {
+    const slot = this.#slots.get(number);
+    if (slot === undefined) throw new Error(`NVML slot ${number} has readings but no device.`);
+    const sequence = this.#shared.gaugeSequence(number);
+    const gauges = sequence === slot.gaugeSequence ? undefined : this.#gaugesOf(number);
+    slot.gaugeSequence = sequence;
+    const counterJoules = column(rows.counter);
+    return {
+      uuid: slot.facts.device.uuid,
+      length: rows.times.length,
+      timeSeconds: Float64Array.from(rows.times),
+      status: Uint8Array.from(rows.status),
+      powerWatts: {
+        ...named('instant', column(rows.instant)),
+        ...named('average', column(rows.average)),
+        ...named('draw', column(rows.draw)),
+      },
+      ...named('counterJoules', counterJoules),
+      ...named('gauges', gauges),
+      wallOffsetSeconds: this.#options.clock.wallOffset(),
+    };
+  }
+
+  #gaugesOf(slot: number): Gauges {
+    const values = this.#shared.gauges(slot);
+    const known = GAUGES.flatMap((name, index) => {
+      const value = values[index];
+      return value === undefined || Number.isNaN(value) ? [] : [[name, value] as const];
+    });
+    return Object.fromEntries(known) as Gauges;
+  }
+
+  /** A call that does not return: a fault once a hang, and every second a failed reading of each GPU. */
+  *#takeHang(now: Instant): Generator<SourceEvent, void, void> {
+    const call = this.#ended ? undefined : this.#shared.pendingCall();
+    if (call === undefined || call.ageSeconds < HANG_SECONDS) {
+      this.#hang = undefined;
+      return;
+    }
+    const key = `${call.symbol} ${call.slot}`;
+    if (this.#hang?.sequenceKey !== key) {
+      this.#hang = { sequenceKey: key, toldSeconds: Number.NEGATIVE_INFINITY };
+      const uuid = this.#slots.get(call.slot)?.facts.device.uuid;
+      const message = `${call.symbol}${uuid === undefined ? '' : ` of ${uuid}`} has not answered for ${call.ageSeconds.toFixed(1)} s: the driver hangs. Its GPUs are a gap until it does.`;
+      yield { kind: 'fault', reason: 'timeout', message };
+    }
+    if (now - this.#hang.toldSeconds < 1) return;
+    this.#hang.toldSeconds = now;
+    for (const [number, slot] of this.#slots) {
+      const timeSeconds = now - SETTLED_AFTER_SECONDS;
+      if (timeSeconds <= slot.newestSeconds) continue;
+      slot.newestSeconds = timeSeconds;
+      yield { kind: 'batch', batch: this.#batchOf(number, failedRows(timeSeconds, 'timeout')) };
+    }
+  }
+
+  #timeOf(monotonic: number): Instant {
+    return instant(this.#options.clock.now() - monotonicSeconds() + monotonic);
+  }
+}
+
+// A reading older than what has been settled would rewrite the past (it cannot, unless the machine stood still between
+// reading and writing); one that steps back by a rounding of the timeline takes its neighbour's time.
+function addRow(
+  pending: Map<number, Pending>,
+  row: Readonly<RingRow>,
+  timeSeconds: number,
+  slot: Slot,
+  settledSeconds: number,
+): void {
+  if (timeSeconds < settledSeconds) return;
+  const rows = pending.get(row.slot) ?? emptyRows();
+  pending.set(row.slot, rows);
+  slot.newestSeconds = Math.max(slot.newestSeconds, timeSeconds);
+  rows.times.push(slot.newestSeconds);
+  rows.status.push(row.status);
+  rows.instant.push(row.instantWatts);
+  rows.average.push(row.averageWatts);
+  rows.draw.push(row.drawWatts);
+  rows.counter.push(row.counterJoules);
+}
+
+const emptyRows = (): Pending => ({
+  times: [],
+  status: [],
+  instant: [],
+  average: [],
+  draw: [],
+  counter: [],
+});
+
+function failedRows(timeSeconds: number, status: ReadingStatus): Pending {
+  return {
+    times: [timeSeconds],
+    status: [READING_STATUS.indexOf(status)],
+    instant: [Number.NaN],
+    average: [Number.NaN],
+    draw: [Number.NaN],
+    counter: [Number.NaN],
+  };
+}
+
+const column = (values: readonly number[]): Float64Array | undefined =>
+  values.every(Number.isNaN) ? undefined : Float64Array.from(values);
+
+function named<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<Name, T>);
+}
