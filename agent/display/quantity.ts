@@ -73,6 +73,10 @@ export const formatPower = (watts: number): string => scaled(watts, undefined, P
 export const formatMass = (grams: number, uncertaintyGrams?: number): string =>
   scaled(grams, uncertaintyGrams, MASS);
 
+/** A factor as people write it: `1`, `1.2`, `1.125`. */
+export const formatRatio = (ratio: number): string =>
+  ratio.toLocaleString('en-US', { maximumFractionDigits: 3 });
+
 /** `99.2 %`; never rounded up to 100 nor down to 0 when it is neither. */
 export function formatPercent(ratio: number): string {
   const percent = ratio * 100;

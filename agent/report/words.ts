@@ -1,0 +1,80 @@
+// Sentences that more than one form of the report says.
+
+import { formatDuration } from '../display/quantity.ts';
+import type { Provenance } from '../model.ts';
+import type { Report, ReportDevice } from './report.ts';
+import { measuredOf } from './total.ts';
+
+/** The label beside a figure that was not measured; empty for one that was, or whose source stands beside it. */
+export function labelOf(provenance: Provenance): string {
+  switch (provenance) {
+    case 'measured':
+    case 'derived':
+      return '';
+    case 'assumed':
+    case 'modelled':
+      return provenance;
+  }
+}
+
+/** `text (assumed)`, where there is something to say. */
+export function labelled(text: string, provenance: Provenance): string {
+  const label = labelOf(provenance);
+  return label === '' ? text : `${text} (${label})`;
+}
+
+const METHODS = {
+  counter: 'its hardware energy counter, checked against its power readings',
+  integral:
+    'the integral of its power readings, each booked to the time before it that the sensor describes',
+  modelled: 'a model of its duty cycle, because it has no power sensor',
+} as const;
+
+/** How the energy of these devices was found, in a sentence. */
+export function methodSentence(devices: readonly ReportDevice[]): string {
+  const methods = [...new Set(devices.map(({ method }) => method))].filter(
+    (method) => method !== undefined,
+  );
+  if (methods.length === 0) return 'No energy was measured.';
+  const clauses = methods.map((method) => {
+    const count = devices.filter((device) => device.method === method).length;
+    return methods.length === 1
+      ? METHODS[method]
+      : `${METHODS[method]} (${count} of ${devices.length})`;
+  });
+  return `The energy of a GPU comes from ${clauses.join('; or ')}.`;
+}
+
+/** What the ± stands for. */
+export function uncertaintySentence({ devices, energy }: Report): string {
+  if (measuredOf(devices).length === 0) return '';
+  const isPartial = energy.gpuUncertaintyComponents.aliasJoules > 0;
+  const unseen = isPartial ? ', load that a part-time sensor could not see' : '';
+  return `± is the expanded uncertainty (k = 2, about 95 %) from gain and offset of the sensors${unseen} and the edges of the run.`;
+}
+
+/** `timeout 8 s, gpu-lost 3.5 s`, the longest first. */
+export const gapsInWords = (gaps: ReportDevice['gapSecondsByReason']): string =>
+  Object.entries(gaps)
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([reason, length]) => `${reason} ${formatDuration(length)}`)
+    .join(', ');
+
+/** `2 × NVIDIA A100-SXM4-80GB, 1 × …`. */
+export function modelsInWords(devices: readonly ReportDevice[]): string {
+  const counts = new Map<string, number>();
+  for (const { model } of devices) counts.set(model, (counts.get(model) ?? 0) + 1);
+  return [...counts].map(([model, count]) => `${count} × ${model}`).join(', ');
+}
+
+/** The price in words: `0.10 USD/kWh (assumed)`, or the tariff and its mean. */
+export function priceInWords({ cost }: Report): string {
+  const { tariff, pricePerKilowattHourMean: mean, currency } = cost;
+  const price = mean === undefined ? 'price unknown' : `${priceDigits(mean)} ${currency}/kWh`;
+  if (tariff.name === 'flat') return labelled(price, tariff.provenance);
+  return labelled(`mean ${price}, ${tariff.name} (${tariff.source})`, tariff.provenance);
+}
+
+/** At least the two decimals that prices are written with, and no more than six. */
+const priceDigits = (price: number): string =>
+  price.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 6 });

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+
+import { widthOf } from '../../agent/display/line.ts';
+import { buildReport } from '../../agent/report/build.ts';
+import type { ReportInput } from '../../agent/report/input.ts';
+import { formatText } from '../../agent/report/text.ts';
+import {
+  booksOf,
+  deviceOf,
+  fourFull,
+  inputOf,
+  lineOf,
+  nothing,
+  onePlain,
+  sixtyFour,
+  totalsOf,
+} from './books.ts';
+
+const GOLDEN: readonly (readonly [string, ReportInput])[] = [
+  ['one-plain', onePlain],
+  ['four-full', fourFull],
+  ['sixty-four', sixtyFour],
+  ['nothing', nothing],
+];
+
+const textOf = (input: ReportInput): string => formatText(buildReport(input));
+
+describe('formatText()', () => {
+  test.each(GOLDEN)('prints %s as its golden file', async (name, input) => {
+    await expect(textOf(input)).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  test.each(GOLDEN)('keeps %s within 80 columns, with no space at a line end', (_, input) => {
+    for (const line of textOf(input).split('\n')) {
+      expect(widthOf(line)).toBeLessThanOrEqual(80);
+      expect(line).toBe(line.trimEnd());
+    }
+  });
+
+  test('uses colour only when told, and says the same with it', () => {
+    const report = buildReport(fourFull);
+    const plain = formatText(report);
+    const coloured = formatText(report, { colour: true });
+    // eslint-disable-next-line no-control-regex
+    const escapes = /\u001B\[\d+m/g;
+    expect(plain).not.toMatch(escapes);
+    expect(coloured).toMatch(escapes);
+    expect(coloured.replaceAll(escapes, '')).toBe(plain);
+  });
+
+  test('marks what was assumed, modelled or left out', () => {
+    const plain = textOf(onePlain);
+    expect(plain).toMatch(/PUE 1 \(assumed\)/);
+    expect(plain).toMatch(/0\.10 USD\/kWh \(assumed\)/);
+    expect(plain).toMatch(/Carbon +not known: no grid zone was given/);
+    const full = textOf(fourFull);
+    expect(full).toMatch(/Host energy .* assumed/);
+    expect(full).toMatch(/In the gaps .* modelled; not in any figure above/);
+    expect(full).toMatch(/Ember averages in @tgwf\/co2/);
+    expect(full).not.toMatch(/EUR\/kWh \(assumed\)/);
+  });
+
+  test('never shows a GPU that was not read as one that drew nothing', () => {
+    const { method: _, ...empty } = totalsOf(0, { gapSeconds: { 'gpu-lost': 1448.5 } });
+    const dead = { ...lineOf(1, 0), totals: { ...empty, sampleCount: 0 } };
+    const text = textOf(inputOf(booksOf([lineOf(0, 300), dead])));
+    expect(text).toMatch(/1 {2}GPU-0000000… +not measured/);
+    expect(textOf(inputOf(booksOf([dead])))).toMatch(/GPU energy +not measured/);
+  });
+
+  test('labels modelled accelerators', () => {
+    const device = deviceOf(0, { powerOrigin: 'modelled', source: 'tpu', model: 'TPU v4' });
+    const line = { ...lineOf(0, 200), device };
+    const text = textOf(inputOf(booksOf([line])));
+    expect(text).toMatch(/Modelled energy .* modelled from duty cycle, no sensor/);
+    expect(text).not.toMatch(/GPU energy/);
+  });
+
+  test('prints names from outside on one line, without what a terminal would obey', () => {
+    const books = booksOf([lineOf(0, 300)]);
+    const run = {
+      ...books.run,
+      name: 'a\u001B[31m\nb',
+      command: ['sh', '-c', 'x\n\u0007y'.repeat(60)],
+    };
+    const text = textOf(inputOf({ ...books, run }));
+    // eslint-disable-next-line no-control-regex
+    expect(text).not.toMatch(/[\u0000-\u0009\u000B-\u001F]/);
+    expect(text.split('\n')[0]).toMatch(/^a \[31m b +exit code 0$/);
+    expect(text.split('\n')[1]).toMatch(/…$/);
+  });
+
+  test('counts the lines of input that were not understood, and names the first', () => {
+    const malformed = Array.from({ length: 5 }, (_, row) => ({
+      line: row + 7,
+      reason: 'power.draw is "ERR!"',
+    }));
+    const inputs = [{ file: 'gpu.csv', rows: 14_485, malformed, malformedCount: 1205 }];
+    const text = textOf({ ...onePlain, inputs }).replaceAll('\n', ' ');
+    expect(text).toContain('gpu.csv, 14,485 rows; 1,205 lines not understood: line 7: power.draw');
+    expect(text).toContain('and 1,202 more');
+  });
+});
