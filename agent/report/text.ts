@@ -137,8 +137,8 @@ function energyRows({ energy, devices }: Report): Row[] {
   const { powerUsageEffectiveness: pue, powerUsageEffectivenessProvenance: provenance } = energy;
   if (rows.every(({ value }) => value === 'not measured')) return rows;
   const value = formatEnergy(energy.facilityJoules);
-  const note = labelled(`E_compute = IT energy × PUE ${formatRatio(pue)}`, provenance);
-  return [...rows, { label: 'Facility energy', value, note }];
+  const note = labelled(`IT energy × PUE ${formatRatio(pue)}`, provenance);
+  return [...rows, { label: 'E_compute', value, note }];
 }
 
 function moneyRows(report: Report): Row[] {
@@ -229,7 +229,7 @@ function computeRows({ compute, energy }: Report): Row[] {
     {
       label: 'k_compute',
       value: formatNumber(k, 3),
-      note: `measured: E_compute ÷ (rated ${formatPower(ratedPowerWatts)} × observed time)`,
+      note: `measured, of ${formatPower(ratedPowerWatts)} rated`,
     },
   ];
 }
