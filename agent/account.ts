@@ -140,7 +140,7 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
     if (countsInWindows(device)) windows.addDevice(device.uuid);
   };
   for (const line of structuredClone(checkpoint?.devices ?? [])) {
-    addDevice(line.device, line.sensor, line.tally);
+    addDevice(line.device, line.sensor, restoredTally(line.tally));
   }
 
   return {
@@ -178,6 +178,12 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
       ),
     }),
   };
+}
+
+/** A tally from a checkpoint; sums that its Wattmeter did not know yet begin at nothing. */
+function restoredTally(tally: Tally): Tally {
+  const fresh = newTally();
+  return { ...fresh, ...tally, sums: { ...fresh.sums, ...tally.sums } };
 }
 
 /** A window is over the run's measured GPUs: host components and modelled devices stand apart (INTERFACE.md). */

@@ -1,0 +1,250 @@
+// The agent's ledger: one journal in segments, each with a checkpoint of the account at its head, so that a restart
+// reads one segment and goes on where the counters were. A segment is never written to again after its agent died.
+
+import { open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { createAccount, type Account, type AccountCheckpoint } from '../account.ts';
+import type { Run } from '../model.ts';
+import { toUnixMilliseconds, type Instant } from '../units.ts';
+import { journalFile } from './journal-file.ts';
+import { Journal, type JournalStart, type LedgerFault } from './journal.ts';
+import { readRecords, damageWarnings, type LedgerEvent, type RecordsEnd } from './read-records.ts';
+import { replay } from './read-run.ts';
+import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
+import {
+  agentDirectory,
+  FILE_MODE,
+  lockForAgent,
+  makeDirectory,
+  syncDirectory,
+  unwritable,
+} from './state-dir.ts';
+import { createDeviceNumbers, createWriter, type LedgerWriter } from './writer.ts';
+
+/** What the agent's ledger needs. */
+export interface AgentLedgerOptions {
+  readonly stateDirectory: string;
+  readonly run: Run;
+  readonly writer: Writer;
+  readonly flushSeconds: number;
+  readonly retainSeconds: number;
+  readonly onFault: (fault: LedgerFault) => void;
+  /** The wall clock: a new UTC day begins a new segment, and segments age by it. */
+  readonly now: () => Instant;
+  /** A segment of this size is followed by the next. */
+  readonly segmentBytes?: number;
+}
+
+/** The agent's open books. */
+export interface AgentLedger extends LedgerWriter {
+  /**
+   * Goes on where the last agent stopped. Add a slot's intervals to it and call `addSlot` in one breath, with no await
+   * between: a checkpoint taken meanwhile must know both or neither.
+   */
+  readonly account: Account;
+  /** Syncs and lets go of the state directory; false when part stayed in memory. Never rejects. */
+  close(): Promise<boolean>;
+}
+
+// A few seconds of reading at a restart, and a few hours of eight GPUs.
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+const CLOSE_SECONDS = 1;
+const SEGMENT_NAME = /^\d{8}\.journal$/;
+const SECONDS_PER_DAY = 86_400;
+
+/**
+ * Takes the state directory for an agent and restores its counters.
+ * @throws LedgerError `locked` when another agent has it, `unwritable` when it cannot be written.
+ */
+export async function openAgentLedger(options: AgentLedgerOptions): Promise<AgentLedger> {
+  const lock = await lockForAgent(options.stateDirectory);
+  try {
+    const directory = agentDirectory(options.stateDirectory);
+    const names = await segmentNames(directory);
+    const account = await restore(directory, names, options.run);
+    const nextNumber = Number.parseInt(names.at(-1) ?? '0', 10) + 1;
+    return new SegmentedLedger(options, account, nextNumber, lock).open();
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class SegmentedLedger {
+  readonly #options: AgentLedgerOptions;
+  readonly #account: Account;
+  readonly #lock: AsyncDisposable;
+  readonly #numbers: ReturnType<typeof createDeviceNumbers>;
+  #number: number;
+  #day = 0;
+  #journal: Journal;
+  #housekeeping: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    options: AgentLedgerOptions,
+    account: Account,
+    number: number,
+    lock: AsyncDisposable,
+  ) {
+    this.#options = options;
+    this.#account = account;
+    this.#lock = lock;
+    this.#number = number;
+    this.#numbers = createDeviceNumbers(account.toCheckpoint().devices);
+    this.#journal = this.#segment();
+  }
+
+  async open(): Promise<AgentLedger> {
+    await this.#writeHead();
+    void this.#retire();
+    const writer = createWriter(() => this.#journal, this.#numbers);
+    return {
+      ...writer,
+      account: this.#account,
+      addSlot: async (intervals) => {
+        const kept = writer.addSlot(intervals);
+        if (this.#isFull()) this.#rotate();
+        return kept;
+      },
+      close: async () => {
+        const whole = await this.#journal.close(CLOSE_SECONDS);
+        await this.#lock[Symbol.asyncDispose]();
+        return whole;
+      },
+    };
+  }
+
+  #segment(): Journal {
+    const path = join(
+      agentDirectory(this.#options.stateDirectory),
+      `${String(this.#number).padStart(8, '0')}.journal`,
+    );
+    this.#day = dayOf(this.#options.now());
+    const journal: Journal = new Journal({
+      path,
+      open: () => createSegment(path),
+      flushSeconds: this.#options.flushSeconds,
+      onFault: (fault) => {
+        // Dropped slots are in the account: a checkpoint brings the stored counters up to it.
+        if (fault.kind === 'caught-up' && fault.droppedRecords > 0) void this.#checkpoint(journal);
+        this.#options.onFault(fault);
+      },
+    });
+    return journal;
+  }
+
+  #writeHead(): Promise<unknown> {
+    const journal = this.#journal;
+    const head: LedgerRecord[] = [
+      {
+        kind: 'agent',
+        version: JOURNAL_VERSION,
+        run: this.#options.run,
+        writer: this.#options.writer,
+      },
+      ...this.#numbers.all().map((line) => ({ kind: 'device' as const, ...line })),
+    ];
+    for (const record of head) void journal.append(record, true);
+    return this.#checkpoint(journal);
+  }
+
+  #checkpoint(journal: Journal): Promise<unknown> {
+    const checkpoint = this.#account.toCheckpoint();
+    const atSeconds = this.#options.now();
+    return journal.append(
+      { kind: 'checkpoint', atSeconds, checkpoint } satisfies LedgerRecord,
+      true,
+    );
+  }
+
+  #isFull(): boolean {
+    // While the disk refuses, the next segment would only be held in memory as well.
+    if (!this.#journal.isWriting) return false;
+    const limit = this.#options.segmentBytes ?? SEGMENT_BYTES;
+    return this.#journal.writtenBytes >= limit || dayOf(this.#options.now()) !== this.#day;
+  }
+
+  #rotate(): void {
+    const full = this.#journal;
+    this.#number += 1;
+    this.#journal = this.#segment();
+    void this.#writeHead();
+    this.#housekeeping = this.#housekeeping
+      .then(() => full.close(CLOSE_SECONDS))
+      .then(() => this.#retire());
+  }
+
+  /** Deletes segments that are past their time; never the newest two, one of which has the newest whole checkpoint. */
+  async #retire(): Promise<void> {
+    const { stateDirectory, retainSeconds, now } = this.#options;
+    const directory = agentDirectory(stateDirectory);
+    const oldest = toUnixMilliseconds(now()) - retainSeconds * 1e3;
+    try {
+      for (const name of (await segmentNames(directory)).slice(0, -2)) {
+        const path = join(directory, name);
+        if ((await stat(path)).mtimeMs < oldest) await rm(path);
+      }
+    } catch {
+      // What cannot be deleted now is tried again at the next rotation.
+    }
+  }
+}
+
+const dayOf = (time: Instant): number => Math.floor(time / SECONDS_PER_DAY);
+
+async function createSegment(path: string): Promise<JournalStart> {
+  const file = await open(path, 'w', FILE_MODE);
+  await syncDirectory(dirname(path));
+  return { file: journalFile(file), lengthBytes: 0, nextSequence: 0 };
+}
+
+async function segmentNames(directory: string): Promise<string[]> {
+  await makeDirectory(directory);
+  try {
+    return (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).toSorted();
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
+}
+
+/** The account as the last agent left it: the newest checkpoint, and every slot after it. */
+async function restore(directory: string, names: readonly string[], run: Run): Promise<Account> {
+  const paths = names.map((name) => join(directory, name));
+  const from = await newestWithCheckpoint(paths);
+  let account = createAccount(run);
+  for (const path of paths.slice(from)) {
+    const end = await readAll(path, (event) => {
+      if (event.kind === 'checkpoint') account = createAccount(run, event.checkpoint);
+      else if (carriesTotals(event)) replay(account, event, (interval) => interval);
+    });
+    for (const warning of damageWarnings(path, end.damage)) account.addWarning(warning);
+  }
+  return account;
+}
+
+/** Windows and warnings belonged to the agent that died. */
+const carriesTotals = (event: LedgerEvent): boolean =>
+  event.kind === 'device' || event.kind === 'slot';
+
+async function newestWithCheckpoint(paths: readonly string[]): Promise<number> {
+  for (let at = paths.length - 1; at > 0; at -= 1) {
+    const path = paths[at];
+    let found: AccountCheckpoint | undefined;
+    if (path === undefined) continue;
+    await readAll(path, (event) => {
+      if (event.kind === 'checkpoint') found = event.checkpoint;
+    });
+    if (found !== undefined) return at;
+  }
+  return 0;
+}
+
+async function readAll(path: string, onEvent: (event: LedgerEvent) => void): Promise<RecordsEnd> {
+  const records = readRecords(path);
+  for (;;) {
+    const step = await records.next();
+    if (step.done === true) return step.value;
+    onEvent(step.value);
+  }
+}

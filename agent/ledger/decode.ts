@@ -1,0 +1,119 @@
+// The untrusted border of the ledger: what a line's JSON must be before anybody believes it. Only readers load this.
+
+import { z } from 'zod';
+
+import { CHARGED, SUM_KEYS } from '../account/tally.ts';
+import { SOURCE_KINDS } from '../model.ts';
+import type { LedgerRecord } from './records.ts';
+
+const number = z.number();
+const text = z.string();
+const optionalNumber = number.optional();
+
+const run = z.object({
+  id: text,
+  name: text.optional(),
+  command: z.array(text).optional(),
+  host: text,
+  startSeconds: number,
+  labels: z.record(text, text),
+});
+const writer = z.object({ version: text, pid: number });
+const device = z.object({
+  uuid: text,
+  index: number,
+  kind: z.enum(['gpu', 'host']),
+  model: text,
+  source: z.enum(SOURCE_KINDS),
+  driverVersion: text.optional(),
+  pciBusId: text.optional(),
+  powerLimitWatts: optionalNumber,
+  ratedPowerWatts: optionalNumber,
+  memoryTotalBytes: optionalNumber,
+  powerOrigin: z.enum(['measured', 'modelled']),
+});
+const sensor = z.object({
+  field: z.enum(['draw', 'instant', 'average', 'counter', 'unknown']),
+  windowSeconds: optionalNumber,
+  periodSeconds: optionalNumber,
+  origin: z.enum(['inferred', 'table', 'assumed', 'calibrated']),
+});
+const gauges = z.object({
+  utilizationRatio: optionalNumber,
+  memoryUsedBytes: optionalNumber,
+  memoryTotalBytes: optionalNumber,
+  temperatureCelsius: optionalNumber,
+  smClockHertz: optionalNumber,
+  powerLimitWatts: optionalNumber,
+});
+const window = z.object({
+  name: text,
+  startSeconds: number,
+  endSeconds: number,
+  steps: optionalNumber,
+  tokens: optionalNumber,
+});
+const warning = z.object({ code: text, message: text });
+
+const sum = z.object({ total: number, carry: number });
+const tally = z.object({
+  // Partial, so that a checkpoint of an older Wattmeter, which knew fewer sums, is still a checkpoint.
+  sums: z.partialRecord(z.enum(SUM_KEYS), sum),
+  gapSeconds: z.record(text, sum),
+  openGapUncertaintyJoules: number,
+  stretch: z
+    .object({
+      endSeconds: number,
+      startEdgeJoules: number,
+      endEdgeJoules: number,
+      startEdgeCostAmount: number,
+      endEdgeCostAmount: number,
+    })
+    .optional(),
+  powerMaxWatts: optionalNumber,
+  powerMinWatts: optionalNumber,
+  methodSeconds: z.record(text, number),
+  lastMethod: z.enum(['counter', 'integral', 'modelled']).optional(),
+  knowledge: z.record(z.enum(CHARGED), z.enum(['none', 'some', 'missing'])),
+});
+const checkpoint = z.object({ devices: z.array(z.object({ device, sensor, tally })) });
+
+const record = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('run'), version: number, run, writer }),
+  z.object({ kind: z.literal('agent'), version: number, run, writer }),
+  z.object({ kind: z.literal('resume'), atSeconds: number, writer }),
+  z.object({ kind: z.literal('device'), number, device, sensor }),
+  z.object({ kind: z.literal('slot'), rows: z.array(z.array(z.unknown())) }),
+  z.object({
+    kind: z.literal('gauges'),
+    atSeconds: number,
+    gauges: z.array(z.tuple([number, gauges])),
+  }),
+  z.object({ kind: z.literal('window-open'), name: text, startSeconds: number }),
+  z.object({ kind: z.literal('window'), window }),
+  z.object({ kind: z.literal('warning'), warning, uuid: text.optional() }),
+  z.object({ kind: z.literal('facts'), facts: z.record(text, z.unknown()) }),
+  z.object({ kind: z.literal('checkpoint'), atSeconds: number, checkpoint }),
+  z.object({
+    kind: z.literal('end'),
+    endSeconds: number,
+    exitCode: optionalNumber,
+    gpuJoules: optionalNumber,
+    uncertaintyJoules: optionalNumber,
+  }),
+]);
+
+/** The record in a line's JSON; undefined when it is none that this Wattmeter knows. */
+export function decodeRecord(value: unknown): LedgerRecord | undefined {
+  if (isSlot(value)) return value;
+  const parsed = record.safeParse(value);
+  // Branded units are numbers, and JSON has no explicit undefined: what the schema lets through is the type.
+  return parsed.success ? (parsed.data as unknown as LedgerRecord) : undefined;
+}
+
+/** Slots are nearly all lines, and their rows are checked cell by cell in slot-rows.ts. */
+function isSlot(value: unknown): value is Extract<LedgerRecord, { kind: 'slot' }> {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, rows } = value as { kind?: unknown; rows?: unknown };
+  return kind === 'slot' && Array.isArray(rows) && rows.every((row) => Array.isArray(row));
+}

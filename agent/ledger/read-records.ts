@@ -1,0 +1,70 @@
+// From a journal's lines to what happened, in order: devices, intervals, windows, warnings. One reader for the runs'
+// journals and the agent's segments.
+
+import type { ChargedInterval, Warning } from '../model.ts';
+import { decodeRecord } from './decode.ts';
+import { readJournal, type JournalEnd } from './journal-reader.ts';
+import type { LedgerRecord } from './records.ts';
+import { decodeRow } from './slot-rows.ts';
+
+/** A record as its reader wants it: a slot's rows are intervals again. */
+export type LedgerEvent =
+  | Exclude<LedgerRecord, { kind: 'slot' | 'gauges' }>
+  | { readonly kind: 'slot'; readonly intervals: readonly ChargedInterval[] };
+
+/** What of a journal could not be read. */
+export interface JournalDamage {
+  damagedBytes: number;
+  missingRecords: number;
+  /** Sound lines that this Wattmeter does not understand. */
+  unknownRecords: number;
+}
+
+/** How reading ended. */
+export interface RecordsEnd extends JournalEnd {
+  readonly damage: JournalDamage;
+}
+
+/** Yields what a journal tells. @throws LedgerError when the file cannot be read. */
+export async function* readRecords(path: string): AsyncGenerator<LedgerEvent, RecordsEnd> {
+  const damage: JournalDamage = { damagedBytes: 0, missingRecords: 0, unknownRecords: 0 };
+  const uuids = new Map<number, string>();
+  const entries = readJournal(path);
+  for (;;) {
+    const step = await entries.next();
+    if (step.done === true) return { ...step.value, damage };
+    const entry = step.value;
+    if (entry.kind === 'damage') damage.damagedBytes += entry.lengthBytes;
+    else if (entry.kind === 'missing') damage.missingRecords += entry.count;
+    else {
+      const record = decodeRecord(entry.record);
+      if (record === undefined) damage.unknownRecords += 1;
+      else if (record.kind === 'slot') {
+        const intervals = intervalsOf(record.rows, uuids);
+        damage.unknownRecords += record.rows.length - intervals.length;
+        yield { kind: 'slot', intervals };
+      } else if (record.kind !== 'gauges') {
+        if (record.kind === 'device') uuids.set(record.number, record.device.uuid);
+        yield record;
+      }
+    }
+  }
+}
+
+function intervalsOf(
+  rows: readonly (readonly unknown[])[],
+  uuids: ReadonlyMap<number, string>,
+): ChargedInterval[] {
+  return rows.flatMap((row) => {
+    const interval = decodeRow(row, (number) => uuids.get(number));
+    return interval === undefined ? [] : [interval];
+  });
+}
+
+/** What a reader of the books must be told of damage; empty when there is none. */
+export function damageWarnings(path: string, damage: JournalDamage): Warning[] {
+  const { damagedBytes, missingRecords, unknownRecords } = damage;
+  if (damagedBytes === 0 && missingRecords === 0 && unknownRecords === 0) return [];
+  const message = `The journal ${path} is damaged: ${damagedBytes} bytes fail their checksum, ${missingRecords} records are missing, ${unknownRecords} are not understood. Their energy is not in these books.`;
+  return [{ code: 'ledger-damaged', message }];
+}

@@ -1,0 +1,150 @@
+// The ledger of one run: its directory, its journal locked by its writer, and its summary once it is closed.
+
+import { mkdirSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+
+import type { Run } from '../model.ts';
+import type { Instant, Joules } from '../units.ts';
+import { journalFile } from './journal-file.ts';
+import { Journal, type JournalStart, type LedgerFault } from './journal.ts';
+import { causeOf } from './ledger-error.ts';
+import { lockForWriting } from './lock.ts';
+import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
+import { newRunId } from './run-id.ts';
+import {
+  DIRECTORY_MODE,
+  FILE_MODE,
+  makeDirectory,
+  makeDirectoryNow,
+  runDirectory,
+  runJournalPath,
+  runsDirectory,
+  syncDirectory,
+} from './state-dir.ts';
+import { writeSummary } from './summary.ts';
+import { createDeviceNumbers, createWriter, type LedgerWriter } from './writer.ts';
+
+/** What closes a run's books. */
+export interface RunEnd {
+  readonly endSeconds: Instant;
+  readonly exitCode?: number;
+  /** Σ of the measured GPUs, for the list of runs. */
+  readonly gpuJoules?: Joules;
+  /** Expanded, k = 2. */
+  readonly uncertaintyJoules?: Joules;
+}
+
+/** The open books of one run. */
+export interface RunLedger extends LedgerWriter {
+  readonly run: Run;
+  /** Where its journal is, and its socket may be; it may not exist while the disk refuses. */
+  readonly directory: string;
+  /** Closes the books; false when part of them stayed in memory because the disk refused. Never rejects. */
+  close(end: RunEnd): Promise<boolean>;
+}
+
+/** What a run's ledger needs. */
+export interface RunLedgerOptions {
+  readonly stateDirectory: string;
+  readonly writer: Writer;
+  readonly flushSeconds: number;
+  readonly onFault: (fault: LedgerFault) => void;
+}
+
+// CMD has exited and its exit code waits.
+const CLOSE_SECONDS = 0.5;
+
+/**
+ * Opens the books of a new run at once: its id and directory are known on return, its journal is created meanwhile.
+ * Never throws: where the state directory cannot be written, the books are in memory and `onFault` hears it.
+ */
+export function createRunLedger(
+  options: RunLedgerOptions & { readonly run: Omit<Run, 'id'> },
+): RunLedger {
+  const run: Run = { id: reserveId(options.stateDirectory, options.run), ...options.run };
+  const journal = openRunJournal(options, run.id, () =>
+    createJournal(options.stateDirectory, run.id),
+  );
+  void journal.append(
+    { kind: 'run', version: JOURNAL_VERSION, run, writer: options.writer } satisfies LedgerRecord,
+    true,
+  );
+  return runLedger(
+    options,
+    run,
+    journal,
+    createWriter(() => journal, createDeviceNumbers()),
+  );
+}
+
+/** The ledger of a run whose journal is open. */
+export function runLedger(
+  options: RunLedgerOptions,
+  run: Run,
+  journal: Journal,
+  writer: LedgerWriter,
+): RunLedger {
+  const { stateDirectory } = options;
+  return {
+    ...writer,
+    run,
+    directory: runDirectory(stateDirectory, run.id),
+    async close(end) {
+      void journal.append({ kind: 'end', ...end } satisfies LedgerRecord, true);
+      if (!(await journal.close(CLOSE_SECONDS))) return false;
+      try {
+        await writeSummary(stateDirectory, { ...run, state: 'closed', ...end });
+        return true;
+      } catch {
+        // The journal is whole and says the same; `recover` writes the summary when the disk allows.
+        return true;
+      }
+    },
+  };
+}
+
+/** The journal of a run, on the file that `openFile` opens. */
+export function openRunJournal(
+  options: RunLedgerOptions,
+  id: string,
+  openFile: () => Promise<JournalStart>,
+): Journal {
+  const { stateDirectory, flushSeconds, onFault } = options;
+  return new Journal({
+    path: runJournalPath(stateDirectory, id),
+    open: openFile,
+    flushSeconds,
+    onFault,
+  });
+}
+
+/** A new run's directory, made now because its path is handed to CMD; where it cannot be made, an id will do. */
+function reserveId(stateDirectory: string, run: Omit<Run, 'id'>): string {
+  for (;;) {
+    const id = newRunId(run.startSeconds);
+    try {
+      makeDirectoryNow(runsDirectory(stateDirectory));
+      mkdirSync(runDirectory(stateDirectory, id), { mode: DIRECTORY_MODE });
+      return id;
+    } catch (error) {
+      if (causeOf(error) !== 'EEXIST') return id;
+    }
+  }
+}
+
+/** Creates a journal that is locked from the moment it can be seen under its name. */
+async function createJournal(stateDirectory: string, id: string): Promise<JournalStart> {
+  await makeDirectory(runDirectory(stateDirectory, id));
+  const path = runJournalPath(stateDirectory, id);
+  const file = await open(`${path}.new`, 'w', FILE_MODE);
+  try {
+    // Nobody else opens this name: the lock is refused only where locks do not exist, and then the books go on without.
+    await lockForWriting(file.fd).catch(() => false);
+    await rename(`${path}.new`, path);
+    await syncDirectory(runDirectory(stateDirectory, id));
+    return { file: journalFile(file), lengthBytes: 0, nextSequence: 0 };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+// Where the ledger lives: the state directory, its layout, and the lock that keeps a second agent out of it.
+
+import { mkdirSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { causeOf, LedgerError } from './ledger-error.ts';
+import { lockForWriting } from './lock.ts';
+
+/** Group-readable, so that a monitoring group can read the books; nobody else. */
+export const DIRECTORY_MODE = 0o750;
+/** The same for files. */
+export const FILE_MODE = 0o640;
+
+const SERVICE_DIRECTORY = '/var/lib/wattmeter';
+
+/**
+ * The state directory: what was asked for, else systemd's STATE_DIRECTORY, else /var/lib/wattmeter for a service, else
+ * $XDG_STATE_HOME/wattmeter, else ~/.local/state/wattmeter.
+ */
+export function locateStateDirectory(options: {
+  readonly explicit?: string | undefined;
+  readonly service?: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
+}): string {
+  const { explicit, service, environment, homeDirectory } = options;
+  if (explicit !== undefined) return explicit;
+  const fromSystemd = environment['STATE_DIRECTORY']?.split(':')[0];
+  if (fromSystemd) return fromSystemd;
+  if (service === true) return SERVICE_DIRECTORY;
+  const stateHome = environment['XDG_STATE_HOME'];
+  // The XDG base directory specification: relative paths are to be ignored.
+  if (stateHome?.startsWith('/') === true) return join(stateHome, 'wattmeter');
+  return join(homeDirectory, '.local/state/wattmeter');
+}
+
+/** Where the runs are. */
+export const runsDirectory = (stateDirectory: string): string => join(stateDirectory, 'runs');
+/** One run's directory: journal, summary, and whatever else belongs to it (its socket). */
+export const runDirectory = (stateDirectory: string, id: string): string =>
+  join(runsDirectory(stateDirectory), id);
+/** One run's journal. */
+export const runJournalPath = (stateDirectory: string, id: string): string =>
+  join(runDirectory(stateDirectory, id), 'journal');
+/** What a closed run amounts to, so that a list need not read journals. */
+export const runSummaryPath = (stateDirectory: string, id: string): string =>
+  join(runDirectory(stateDirectory, id), 'summary.json');
+/** Where the agent's segments are. */
+export const agentDirectory = (stateDirectory: string): string => join(stateDirectory, 'agent');
+
+/** Makes a directory and its parents. @throws LedgerError when it cannot be. */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** The same at once, for a path that a child process is told of. @throws LedgerError when it cannot be. */
+export function makeDirectoryNow(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** Makes a new name in a directory survive power loss; where directories cannot be synced, it is left to the system. */
+export async function syncDirectory(path: string): Promise<void> {
+  try {
+    await using directory = await open(path, 'r');
+    await directory.sync();
+  } catch {
+    // The name is there; only its outliving a power cut within seconds is not promised.
+  }
+}
+
+/** The refusal to write somewhere in the state directory. */
+export function unwritable(path: string, error: unknown): LedgerError {
+  const message = `Cannot write ${path}: ${causeOf(error)}. Give --state-dir a directory that you may write, on a disk with free space.`;
+  return new LedgerError('unwritable', message, { cause: error });
+}
+
+/**
+ * Keeps other agents out of a state directory for as long as it is held.
+ * @throws LedgerError `locked` when another agent has it, `unwritable` when it cannot be written.
+ */
+export async function lockForAgent(stateDirectory: string): Promise<AsyncDisposable> {
+  const path = join(agentDirectory(stateDirectory), 'lock');
+  await makeDirectory(agentDirectory(stateDirectory));
+  const file = await open(path, 'a', FILE_MODE).catch((error: unknown) => {
+    throw unwritable(path, error);
+  });
+  try {
+    if (await lockForWriting(file.fd)) {
+      return { [Symbol.asyncDispose]: () => file.close() };
+    }
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  const message = `Cannot keep an agent's ledger in ${stateDirectory}: another agent holds it. Stop that one, or give this one its own --state-dir.`;
+  throw new LedgerError('locked', message);
+}
