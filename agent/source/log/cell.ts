@@ -116,3 +116,10 @@ export function powerOf(cell: string, defaultWattsPerUnit: number): number | Mis
   const scale = wattsPerUnit(quantity.unit);
   return scale === undefined ? 'malformed' : quantity.value * scale;
 }
+
+// No GPU draws this much (a GB200 module is rated 2,700 W), and none idles at fewer milliwatts.
+const PLAUSIBLE_POWER_LIMIT_WATTS = 5_000;
+
+/** Whether a number can be the watts of one GPU: milliwatts taken for watts cannot, nor can what is below 0. */
+export const isPlausiblePower = (value: number): boolean =>
+  value >= 0 && value <= PLAUSIBLE_POWER_LIMIT_WATTS;

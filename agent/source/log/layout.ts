@@ -4,7 +4,7 @@
 import { parse } from 'csv-parse/sync';
 
 import { SourceError } from '../source.ts';
-import { powerOf } from './cell.ts';
+import { isPlausiblePower, powerOf } from './cell.ts';
 import type { ColumnMapping } from './column-mapping.ts';
 import { columnsOf, isHeader, type Columns, type PowerColumn } from './columns.ts';
 import { dateOrderEvidence, type DateOrderEvidence } from './date-order.ts';
@@ -28,9 +28,6 @@ export interface LayoutOptions {
   readonly columns?: ColumnMapping;
   readonly gpuCount?: number;
 }
-
-// No GPU draws this much (a GB200 module is rated 2,700 W), and no GPU idles at less than this many milliwatts.
-export const PLAUSIBLE_POWER_LIMIT_WATTS = 5_000;
 
 const isComment = (line: string): boolean => line.trimStart().startsWith('#');
 
@@ -84,7 +81,7 @@ function splitterOf(lines: readonly string[]): Split {
   return (line) => (line.includes('"') ? splitQuoted(line, separator) : line.split(separator));
 }
 
-// Only a line with quotes needs the whole grammar of CSV: it is six times slower than a split (bench in log.test.ts).
+// Only a line with quotes needs the whole grammar of CSV, which alone costs as much time as everything else here.
 function splitQuoted(line: string, separator: string): string[] {
   try {
     const [cells] = parse(line, { delimiter: separator, ltrim: true, relax_quotes: true });
@@ -109,8 +106,7 @@ function refuseOtherUnit(
 ): void {
   for (const column of columns.power) {
     const median = medianOf(numbersIn(rows, column));
-    if (column.isUnitSure || median === undefined || median <= PLAUSIBLE_POWER_LIMIT_WATTS)
-      continue;
+    if (column.isUnitSure || median === undefined || isPlausiblePower(median)) continue;
     throw new SourceError(
       `Cannot read ${file}: column "${column.title}" holds values such as ${median} W, which no GPU draws. Say its unit: --columns "power=${column.title.replace(/\s*\[.*$/, '')} [mW]" (or [W] for a meter of a whole machine).`,
       { fate: 'fatal', reason: 'implausible-unit' },

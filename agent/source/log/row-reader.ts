@@ -2,12 +2,12 @@
 
 import { READING_STATUS, type Device, type ReadingStatus, type Warning } from '../../model.ts';
 import type { SourceEvent } from '../source.ts';
-import { missingReason, numberOf, powerOf, type Missing } from './cell.ts';
+import { isPlausiblePower, missingReason, numberOf, powerOf, type Missing } from './cell.ts';
 import type { ColumnMapping } from './column-mapping.ts';
 import { columnsOf, isHeader, type Columns, type FactName } from './columns.ts';
 import { deviceRows, type DeviceRows } from './device-rows.ts';
 import { deviceOf, gaugesOf } from './facts.ts';
-import { PLAUSIBLE_POWER_LIMIT_WATTS, timeText, withoutMark, type Layout } from './layout.ts';
+import { timeText, withoutMark, type Layout } from './layout.ts';
 import { excerpt, malformedLines, type MalformedLines } from './malformed.ts';
 import { timeline } from './timeline.ts';
 import type { TimestampReader } from './timestamp.ts';
@@ -230,7 +230,7 @@ function powerReadingOf(cells: readonly string[], columns: Columns): PowerReadin
   for (const column of columns.power) {
     const value = powerOf(cells[column.at] ?? '', column.wattsPerUnit);
     const isNumber = typeof value === 'number';
-    if (isNumber && (column.isUnitSure || value <= PLAUSIBLE_POWER_LIMIT_WATTS) && value >= 0) {
+    if (isNumber && (isPlausiblePower(value) || (column.isUnitSure && value >= 0))) {
       values[column.field] = value;
       hasNumber = true;
       continue;

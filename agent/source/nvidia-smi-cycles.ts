@@ -1,0 +1,91 @@
+// One query after the other: devices are announced before their readings, a full round counts as one read, and a GPU
+// that others outlive is gone.
+
+import { instant, type Instant } from '../units.ts';
+import type { EventQueue } from './event-queue.ts';
+import type { Failure } from './nvidia-smi-failure.ts';
+import type { QueryField } from './nvidia-smi-fields.ts';
+import type { RowParser } from './nvidia-smi-rows.ts';
+import type { TimedLine } from './nvidia-smi-stream.ts';
+import type { SourceEvent } from './source.ts';
+
+/** Turns lines and the passing of time into a source's events. */
+export interface CycleReader {
+  /** A new child: what came before belongs to no cycle of it. */
+  restart(): void;
+  read(lines: readonly TimedLine[], fields: readonly QueryField[]): void;
+  /** A tick; while `failure` lasts, also a failed reading of every device. */
+  passTime(now: Instant, failure: Failure | undefined): void;
+}
+
+/** A reader that pushes what it finds into `queue`. */
+export function cycleReader(
+  parser: RowParser,
+  queue: EventQueue<SourceEvent>,
+  periodSeconds: number,
+  absentSeconds: number,
+): CycleReader {
+  const seenSeconds = new Map<string, Instant>();
+  const seenInCycle = new Set<string>();
+  let announcedVersion = 0;
+  let cycleStart: Instant | undefined;
+  let tickSeconds = -Infinity;
+  let notUnderstood = 0;
+
+  const announce = (): void => {
+    if (parser.devicesVersion === announcedVersion) return;
+    announcedVersion = parser.devicesVersion;
+    queue.push({ kind: 'devices', devices: parser.devices });
+  };
+
+  const closeCycle = (time: Instant): void => {
+    if (cycleStart !== undefined) {
+      // nvidia-smi sleeps a whole period after each query: what is left of a cycle is the query itself.
+      const durationSeconds = Math.max(0, time - cycleStart - periodSeconds);
+      queue.push({ kind: 'read', durationSeconds, timeSeconds: time });
+    }
+    cycleStart = time;
+    seenInCycle.clear();
+    for (const { uuid } of parser.devices) {
+      if (time - (seenSeconds.get(uuid) ?? time) > absentSeconds) parser.forget(uuid);
+    }
+  };
+
+  return {
+    restart() {
+      cycleStart = undefined;
+      seenInCycle.clear();
+    },
+    read(lines, fields) {
+      const batches: SourceEvent[] = [];
+      for (const line of lines) {
+        // A tick has promised that nothing older will come.
+        const time = instant(Math.max(line.timeSeconds, tickSeconds));
+        const outcome = parser.parse(line.text, fields, time);
+        if (outcome.kind === 'not-understood') {
+          notUnderstood += 1;
+          continue;
+        }
+        if (seenInCycle.has(outcome.uuid) || cycleStart === undefined) closeCycle(time);
+        seenInCycle.add(outcome.uuid);
+        seenSeconds.set(outcome.uuid, time);
+        batches.push({ kind: 'batch', batch: outcome.batch });
+      }
+      announce();
+      for (const event of batches) queue.push(event);
+    },
+    passTime(now, failure) {
+      if (notUnderstood > 0) {
+        const message = `nvidia-smi wrote ${notUnderstood} lines that are no readings. Does it work by hand?`;
+        queue.push({ kind: 'fault', reason: 'malformed', message });
+        notUnderstood = 0;
+      }
+      if (failure !== undefined) {
+        for (const batch of parser.failed(failure.status, now))
+          queue.push({ kind: 'batch', batch });
+      }
+      tickSeconds = now;
+      queue.push({ kind: 'tick', timeSeconds: now });
+    },
+  };
+}
