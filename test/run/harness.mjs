@@ -18,11 +18,6 @@ const { values, positionals } = parseArgs({
   options: { 'step-pattern': { type: 'string' }, socket: { type: 'string' } },
   allowPositionals: true,
 });
-function count() {
-  for (const { bytes } of output?.read() ?? []) {
-    lines += Buffer.from(bytes).toString('latin1').split('\n').length - 1;
-  }
-}
 const say = (text) => writeSync(2, `wattmeter: ${text}\n`);
 const now = () => Date.now() / 1e3;
 
@@ -48,11 +43,19 @@ if (start.kind === 'cannot-run') {
 output?.handedOver();
 relay.ready((signal) => start.job.send(signal));
 let lines = 0;
-const sampling = setInterval(() => count(), 20);
+let watch;
+if (output !== undefined) {
+  const { StepWatch } = await load('step-watch');
+  const { compileStepPattern } = await load('steps');
+  const pattern = compileStepPattern(values['step-pattern']);
+  watch = new StepWatch({ output, pattern, now, onLine: () => (lines += 1) });
+}
+// Something to live for: a timer stands for the sampling that goes on meanwhile.
+const sampling = setInterval(() => watch?.poll(), 20);
 const end = await start.job.ended;
 clearInterval(sampling);
-if (output !== undefined) await output.drained(0.5);
-count();
-if (output !== undefined) say(`${lines} lines seen`);
+await output?.drained(0.5);
+watch?.finish();
+if (watch !== undefined) say(`${lines} steps seen`);
 say(`job ended with ${end.exitCode}`);
 process.exit(end.exitCode);
