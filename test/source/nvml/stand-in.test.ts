@@ -4,7 +4,7 @@ import { appendFileSync } from 'node:fs';
 
 import fc from 'fast-check';
 import koffi from 'koffi';
-import { describe, expect, test } from 'vitest';
+import { expect, test, type TestContext } from 'vitest';
 
 import {
   counterJoules,
@@ -15,12 +15,7 @@ import {
   type Load,
   type SimulatedGpu,
 } from '../../doubles/gpu-scenario.ts';
-import {
-  buildStandIn,
-  COMPILER_NEEDED,
-  compilerPresent,
-  writeScenario,
-} from '../../doubles/libnvidia-ml.ts';
+import { buildStandIn, writeScenario } from '../../doubles/libnvidia-ml.ts';
 
 const LENGTH_SECONDS = 100;
 
@@ -72,67 +67,61 @@ const SYMBOLS = [
   ['counter', 'double standin_counter(int index, double time)'],
 ] as const;
 
-// Built at the first call: the body of a skipped suite is run too, and then there is no compiler.
-let library: ReturnType<typeof koffi.load> | undefined;
-const functions = new Map<string, (...given: unknown[]) => number>();
-function bound(prototype: string): (...given: unknown[]) => number {
-  library ??= koffi.load(buildStandIn());
-  const known = functions.get(prototype) ?? library.func(prototype);
-  functions.set(prototype, known);
-  return known;
-}
-
 const close = (actual: number, wanted: number): void => {
   expect(Math.abs(actual - wanted)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(wanted)));
 };
 
-describe.skipIf(!compilerPresent)(`the stand-in and its twin (${COMPILER_NEEDED})`, () => {
-  const call = Object.fromEntries(
-    SYMBOLS.map(([name, prototype]) => [name, (...given: unknown[]) => bound(prototype)(...given)]),
-  ) as Record<(typeof SYMBOLS)[number][0], (...given: unknown[]) => number>;
-  const { load, power, energy, sensor, counter } = call;
+type Symbols = Record<(typeof SYMBOLS)[number][0], (...given: unknown[]) => number>;
 
-  test('agree on power, energy, registers and counter of any GPU at any time', () => {
-    fc.assert(
-      fc.property(gpu, fc.array(time, { minLength: 20, maxLength: 20 }), (one, times) => {
-        const scenario: GpuScenario = { originNanoseconds: 1n, gpus: [one, one] };
-        expect(load(writeScenario(scenario))).toBe(0);
-        for (const at of times) {
-          close(energy(1, at), trueEnergy(one, 0, at));
-          if (one.instant === undefined || one.average === undefined) continue;
-          if (one.counter === undefined || nearRefresh(at, one.counter.period)) continue;
-          if (nearRefresh(at, one.instant.period, one.instant.phase)) continue;
-          if (nearRefresh(at, one.average.period)) continue;
-          close(power(1, at), truePower(one, at));
-          close(sensor(1, 1, at), sensorWatts(one, 'instant', at));
-          close(sensor(1, 2, at), sensorWatts(one, 'average', at));
-          close(counter(1, at), counterJoules(scenario, one, at));
-        }
-      }),
-      { seed: 20261123, numRuns: 60 },
-    );
-  });
+function bind(context: TestContext): Symbols {
+  const library = koffi.load(buildStandIn(context));
+  return Object.fromEntries(
+    SYMBOLS.map(([name, prototype]): [string, unknown] => [name, library.func(prototype)]),
+  ) as Symbols;
+}
 
-  test('the closed form is the integral of the power', () => {
-    fc.assert(
-      fc.property(gpu, (one) => {
-        const steps = 200_000;
-        const step = LENGTH_SECONDS / steps;
-        let sum = 0;
-        for (let i = 0; i < steps; i++) sum += truePower(one, (i + 0.5) * step) * step;
-        const exact = trueEnergy(one, 0, LENGTH_SECONDS);
-        // Midpoint rule; a jump costs at most half a step of its height.
-        expect(Math.abs(sum - exact)).toBeLessThan(1e-3 * Math.max(exact, 1000));
-      }),
-      { seed: 20261123, numRuns: 5 },
-    );
-  });
+test('stand-in and twin agree on power, energy, registers and counter of any GPU at any time', (context) => {
+  const { load, power, energy, sensor, counter } = bind(context);
+  fc.assert(
+    fc.property(gpu, fc.array(time, { minLength: 20, maxLength: 20 }), (one, times) => {
+      const scenario: GpuScenario = { originNanoseconds: 1n, gpus: [one, one] };
+      expect(load(writeScenario(scenario))).toBe(0);
+      for (const at of times) {
+        close(energy(1, at), trueEnergy(one, 0, at));
+        if (one.instant === undefined || one.average === undefined) continue;
+        if (one.counter === undefined || nearRefresh(at, one.counter.period)) continue;
+        if (nearRefresh(at, one.instant.period, one.instant.phase)) continue;
+        if (nearRefresh(at, one.average.period)) continue;
+        close(power(1, at), truePower(one, at));
+        close(sensor(1, 1, at), sensorWatts(one, 'instant', at));
+        close(sensor(1, 2, at), sensorWatts(one, 'average', at));
+        close(counter(1, at), counterJoules(scenario, one, at));
+      }
+    }),
+    { seed: 20261123, numRuns: 60 },
+  );
+});
 
-  test('a scenario that is absent or not understood is refused', () => {
-    const path = writeScenario({ originNanoseconds: 1n, gpus: [{ base: 10 }] });
-    expect(load(path)).toBe(0);
-    appendFileSync(path, 'gpu 0 wobble 3\n');
-    expect(load(path)).toBe(1);
-    expect(load(`${path}.absent`)).toBe(1);
-  });
+test('the closed form is the integral of the power', () => {
+  fc.assert(
+    fc.property(gpu, (one) => {
+      const steps = 200_000;
+      const step = LENGTH_SECONDS / steps;
+      let sum = 0;
+      for (let i = 0; i < steps; i++) sum += truePower(one, (i + 0.5) * step) * step;
+      const exact = trueEnergy(one, 0, LENGTH_SECONDS);
+      // Midpoint rule; a jump costs at most half a step of its height.
+      expect(Math.abs(sum - exact)).toBeLessThan(1e-3 * Math.max(exact, 1000));
+    }),
+    { seed: 20261123, numRuns: 5 },
+  );
+});
+
+test('a scenario that is absent or not understood is refused', (context) => {
+  const { load } = bind(context);
+  const path = writeScenario({ originNanoseconds: 1n, gpus: [{ base: 10 }] });
+  expect(load(path)).toBe(0);
+  appendFileSync(path, 'gpu 0 wobble 3\n');
+  expect(load(path)).toBe(1);
+  expect(load(`${path}.absent`)).toBe(1);
 });

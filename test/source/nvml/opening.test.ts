@@ -1,0 +1,113 @@
+// How the NVML source begins: with a library, a driver and a GPU that is awake; or it says what is missing.
+
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { simulatedUuid, type GpuScenario, type SimulatedGpu } from '../../doubles/gpu-scenario.ts';
+import { buildStandIn } from '../../doubles/libnvidia-ml.ts';
+import { collect, originIn } from './harness.ts';
+
+const gpu: SimulatedGpu = {
+  base: 200,
+  instant: { window: 0.1, period: 0.1 },
+  counter: { period: 0.1 },
+};
+
+const machine = (gpus: readonly SimulatedGpu[], more: Partial<GpuScenario> = {}): GpuScenario => ({
+  originNanoseconds: originIn(0),
+  gpus,
+  ...more,
+});
+
+const never = (): boolean => false;
+
+test('a missing library is fatal and says what to look at', async () => {
+  const library = '/nonexistent/libnvidia-ml.so.1';
+  await expect(collect({ scenario: machine([gpu]), library, until: never })).rejects.toMatchObject({
+    fate: 'fatal',
+    reason: 'library-missing',
+    message: expect.stringMatching(/libnvidia-ml\.so\.1.*LD_LIBRARY_PATH/) as string,
+  });
+});
+
+test.for([
+  { code: 9, reason: 'driver-not-loaded', says: /not loaded/ },
+  { code: 18, reason: 'driver-not-loaded', says: /different versions/ },
+  { code: 999, reason: 'unknown-error', says: /999/ },
+])('code $code at the start is for the caller to retry', async (row, context) => {
+  const faults = [{ kind: 'code' as const, from: 0, to: Infinity, code: row.code }];
+  const play = {
+    scenario: machine([gpu], { faults }),
+    library: buildStandIn(context),
+    until: never,
+  };
+  await expect(collect(play)).rejects.toMatchObject({
+    fate: 'retry',
+    reason: row.reason,
+    message: expect.stringMatching(row.says) as string,
+  });
+});
+
+test('a machine without a GPU is for the caller to retry', async (context) => {
+  const play = { scenario: machine([]), library: buildStandIn(context), until: never };
+  await expect(collect(play)).rejects.toMatchObject({ fate: 'retry', reason: 'gpu-lost' });
+});
+
+test('a driver that comes late is waited for, where that is wanted', async (context) => {
+  const collected = await collect({
+    scenario: machine([gpu], { faults: [{ kind: 'not-loaded', from: 0, to: 1 }] }),
+    library: buildStandIn(context),
+    options: { waitForDriver: true },
+    until: (events) => events.of('batch').length > 2,
+  });
+  expect(collected.events[0]?.kind).toBe('fault');
+  expect(collected.of('fault')[0]?.reason).toBe('driver-not-loaded');
+  expect(collected.of('devices')).toHaveLength(1);
+});
+
+/** A sysfs in which GPU `index` of the stand-in has a runtime power state. */
+function sysfs(states: readonly string[]): string {
+  const root = mkdtempSync(join(tmpdir(), 'wattmeter-sysfs-'));
+  states.forEach((state, index) => {
+    const device = join(root, `bus/pci/devices/0000:0${index + 1}:00.0`);
+    mkdirSync(join(device, 'power'), { recursive: true });
+    writeFileSync(join(device, 'vendor'), '0x10de\n');
+    writeFileSync(join(device, 'class'), '0x030200\n');
+    writeFileSync(join(device, 'power/control'), 'auto\n');
+    writeFileSync(join(device, 'power/runtime_status'), `${state}\n`);
+  });
+  return root;
+}
+
+test('a GPU that sleeps is not woken; the other is read', async (context) => {
+  const collected = await collect({
+    scenario: machine([gpu, gpu]),
+    library: buildStandIn(context),
+    options: { sysfsRoot: sysfs(['suspended', 'active']) },
+    until: (_, seconds) => seconds > 1.5,
+  });
+  const statuses = (index: number): string[] =>
+    collected.readings(simulatedUuid(index)).map(({ status }) => status);
+  expect(new Set(statuses(0))).toEqual(new Set(['no-data']));
+  expect(new Set(statuses(1))).toEqual(new Set(['ok']));
+  expect(collected.gauges(simulatedUuid(0))).toBeUndefined();
+});
+
+test('where every GPU sleeps, the library is not even opened until one is awake', async (context) => {
+  const root = sysfs(['suspended']);
+  const status = join(root, 'bus/pci/devices/0000:01:00.0/power/runtime_status');
+  const collected = await collect({
+    scenario: machine([gpu]),
+    library: buildStandIn(context),
+    options: { sysfsRoot: root },
+    until: (events) => {
+      if (events.of('fault').length > 0) writeFileSync(status, 'active\n');
+      return events.of('batch').length > 0;
+    },
+  });
+  expect(collected.of('fault').map(({ reason }) => reason)).toEqual(['gpu-asleep']);
+  expect(collected.events[0]?.kind).toBe('fault');
+});
