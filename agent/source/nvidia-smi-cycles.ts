@@ -6,7 +6,7 @@ import type { EventQueue } from './event-queue.ts';
 import type { Failure } from './nvidia-smi-failure.ts';
 import type { QueryField } from './nvidia-smi-fields.ts';
 import type { RowParser } from './nvidia-smi-rows.ts';
-import type { TimedLine } from './nvidia-smi-stream.ts';
+import { sleepSeconds, type TimedLine } from './nvidia-smi-stream.ts';
 import type { SourceEvent } from './source.ts';
 
 /** Turns lines and the passing of time into a source's events. */
@@ -40,8 +40,8 @@ export function cycleReader(
 
   const closeCycle = (time: Instant): void => {
     if (cycleStart !== undefined) {
-      // nvidia-smi sleeps a whole period after each query: what is left of a cycle is the query itself.
-      const durationSeconds = Math.max(0, time - cycleStart - periodSeconds);
+      // nvidia-smi sleeps after each query: what is left of a cycle is the query itself.
+      const durationSeconds = Math.max(0, time - cycleStart - sleepSeconds(periodSeconds));
       queue.push({ kind: 'read', durationSeconds, timeSeconds: time });
     }
     cycleStart = time;

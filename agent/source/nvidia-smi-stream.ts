@@ -71,12 +71,19 @@ export function startStream(options: StreamOptions): NvidiaSmiStream {
   };
 }
 
+// nvidia-smi sleeps after each query, which takes 2 to 8 ms (MEASUREMENT.md §6): the period is sleep and query.
+const QUERY_SECONDS = 0.005;
+
+/** How long nvidia-smi is to sleep between two queries that begin a period apart. */
+export const sleepSeconds = (periodSeconds: number): number =>
+  Math.max(0.001, periodSeconds - QUERY_SECONDS);
+
 function streamArguments(options: StreamOptions): string[] {
   return [
     `--query-gpu=${options.fields.join(',')}`,
     '--format=csv,noheader,nounits',
     '-lms',
-    String(Math.max(1, Math.round(options.periodSeconds * 1e3))),
+    String(Math.round(sleepSeconds(options.periodSeconds) * 1e3)),
   ];
 }
 
