@@ -21,7 +21,7 @@ import {
 import { isoTime } from './time.ts';
 import { computeOfAll, energyOfAll } from './total.ts';
 
-function runOf({ books }: ReportInput): ReportRun {
+function runOf({ books, machine }: ReportInput): ReportRun {
   const { run, endSeconds, exitCode } = books;
   return present({
     id: run.id,
@@ -33,6 +33,7 @@ function runOf({ books }: ReportInput): ReportRun {
     durationSeconds: secondsFigure(between(run.startSeconds, endSeconds)),
     exitCode,
     labels: run.labels,
+    machine,
   });
 }
 

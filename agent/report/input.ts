@@ -4,7 +4,7 @@ import type { Books } from '../account.ts';
 import type { MalformedLine, Provenance } from '../model.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Instant, KilowattHours } from '../units.ts';
-import type { ReportCostLine, ReportData, ReportNote } from './report.ts';
+import type { ReportCostLine, ReportData, ReportMachine, ReportNote } from './report.ts';
 
 /** Who says what a kilowatt-hour costs; a Tariff fits. */
 export interface TariffFacts {
@@ -54,6 +54,7 @@ export interface ReportInput {
   readonly hostProvenance?: Provenance;
   /** Needed for rows per price (FOCUS) under a tariff that changes during the run. */
   readonly pricePeriods?: readonly PricePeriodFacts[];
+  readonly machine?: ReportMachine;
   readonly inputs?: readonly InputFacts[];
   readonly data?: ReportData;
   readonly embodied?: ReportNote & { readonly embodiedGrams: number };

@@ -17,6 +17,15 @@ export interface ReportRun {
   readonly durationSeconds: number;
   readonly exitCode?: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly machine?: ReportMachine;
+}
+
+/** What the host is, as far as somebody looked. */
+export interface ReportMachine {
+  readonly operatingSystem?: string;
+  readonly cpuModel?: string;
+  readonly cpuCount?: number;
+  readonly memoryBytes?: number;
 }
 
 /** Standard uncertainties (k = 1) behind an expanded one. */

@@ -1,27 +1,12 @@
 // The report as a bill on a terminal: 80 columns, the main figures first, a label on each that was not measured.
 
 import { clip, pad, plain, widthOf, wrap } from '../display/line.ts';
-import {
-  formatDuration,
-  formatEnergy,
-  formatMass,
-  formatMoney,
-  formatNumber,
-  formatPercent,
-  formatPower,
-  formatRatio,
-  formatValue,
-} from '../display/quantity.ts';
+import { formatDuration, formatNumber } from '../display/quantity.ts';
+import { figuresOf, type Figure } from './figures.ts';
 import { paintOf, type Paint } from './paint.ts';
 import type { Report } from './report.ts';
 import { deviceSection, windowSection } from './text-tables.ts';
-import {
-  gapsInWords,
-  labelled,
-  methodSentence,
-  priceInWords,
-  uncertaintySentence,
-} from './words.ts';
+import { methodSentence, uncertaintySentence } from './words.ts';
 
 const WIDTH = 80;
 const INDENT = '  ';
@@ -35,18 +20,12 @@ export interface TextOptions {
   readonly colour?: boolean;
 }
 
-interface Row {
-  readonly label: string;
-  readonly value: string;
-  readonly note?: string;
-}
-
 /** The whole text report, ending in a line break. */
 export function formatText(report: Report, options: TextOptions = {}): string {
   const paint = paintOf(options.colour ?? false);
   const sections = [
     headerLines(report, paint),
-    figureRows(report).flatMap((row) => rowLines(row, paint)),
+    figuresOf(report).flatMap((row) => rowLines(row, paint)),
     deviceSection(report, paint),
     windowSection(report, paint),
     methodLines(report, paint),
@@ -79,7 +58,7 @@ function clock(time: string, since = ''): string {
   return since.startsWith(date) ? hour : `${date} ${hour}`;
 }
 
-function rowLines({ label, value, note = '' }: Row, paint: Paint): string[] {
+function rowLines({ label, value, note = '' }: Figure, paint: Paint): string[] {
   const start = INDENT + pad(label, LABEL_WIDTH);
   const fits = widthOf(value) <= VALUE_WIDTH;
   const column = LABEL_WIDTH + INDENT.length + (fits ? VALUE_WIDTH + 2 : 0);
@@ -101,164 +80,6 @@ const at =
   (column: number) =>
   (line: string): string =>
     ' '.repeat(column) + line;
-
-function figureRows(report: Report): Row[] {
-  return [
-    ...energyRows(report),
-    ...moneyRows(report),
-    ...carbonRows(report),
-    ...besideRows(report),
-    ...computeRows(report),
-    ...coverageRows(report),
-  ];
-}
-
-function energyRows({ energy, devices }: Report): Row[] {
-  const rows: Row[] = [];
-  const isMeasured = energy.observedSeconds > 0;
-  if (isMeasured || energy.modelledJoules === undefined) {
-    const known = formatEnergy(energy.gpuJoules, energy.gpuUncertaintyJoules);
-    const isLone = devices.length === 1;
-    rows.push({
-      label: 'GPU energy',
-      value: isMeasured ? known : 'not measured',
-      note: isMeasured ? `measured${isLone ? '' : `, ${devices.length} GPUs together`}` : '',
-    });
-  }
-  if (energy.modelledJoules !== undefined) {
-    const value = formatEnergy(energy.modelledJoules);
-    rows.push({ label: 'Modelled energy', value, note: 'modelled from duty cycle, no sensor' });
-  }
-  if (energy.hostJoules !== undefined) {
-    const margin = energy.hostProvenance === 'measured' ? energy.hostUncertaintyJoules : undefined;
-    const note: string = energy.hostProvenance ?? '';
-    rows.push({ label: 'Host energy', value: formatEnergy(energy.hostJoules, margin), note });
-  }
-  const { powerUsageEffectiveness: pue, powerUsageEffectivenessProvenance: provenance } = energy;
-  if (rows.every(({ value }) => value === 'not measured')) return rows;
-  const value = formatEnergy(energy.facilityJoules);
-  const note = labelled(`IT energy × PUE ${formatRatio(pue)}`, provenance);
-  return [...rows, { label: 'E_compute', value, note }];
-}
-
-function moneyRows(report: Report): Row[] {
-  const { cost } = report;
-  const { currency, energyCost, creditCost } = cost;
-  if (energyCost === undefined) {
-    const why = `not known: ${cost.missing ?? 'no price'}`;
-    return [{ label: 'Energy cost', value: why }, ...otherCostRows(report)];
-  }
-  if (report.energy.itJoules === 0 && report.energy.observedSeconds === 0) return [];
-  const rows: Row[] = [
-    {
-      label: 'Energy cost',
-      value: formatMoney(energyCost, currency, cost.uncertaintyCost),
-      note: priceInWords(report),
-    },
-  ];
-  if (creditCost !== undefined) {
-    const value = formatMoney(creditCost, currency);
-    rows.push({ label: '  credits', value, note: 'at negative prices, already taken off' });
-  }
-  return [...rows, ...otherCostRows(report)];
-}
-
-const otherCostRows = ({ cost }: Report): Row[] =>
-  (cost.otherCosts ?? []).map(({ name, amountCost, provenance, source, includesEnergy }) => ({
-    label: clip(plain(name), LABEL_WIDTH - 1),
-    value: formatMoney(amountCost, cost.currency),
-    note: labelled(`${source}${includesEnergy ? '; includes energy' : ''}`, provenance),
-  }));
-
-function carbonRows({ carbon, energy }: Report): Row[] {
-  if ('missing' in carbon) return [{ label: 'Carbon', value: `not known: ${carbon.missing}` }];
-  if (energy.itJoules === 0 && energy.observedSeconds === 0) return [];
-  const { intensityGramsPerKilowattHourMean: intensity, marketBasedGrams } = carbon;
-  const mean = intensity === undefined ? '' : ` ${formatValue(intensity)} g/kWh`;
-  const basis = labelled(`location-based, ${carbon.zone}${mean}`, carbon.provenance);
-  const rows: Row[] = [
-    {
-      label: 'Carbon (CO2e)',
-      value: formatMass(carbon.locationBasedGrams, carbon.uncertaintyGrams),
-      note: `${basis}; ${carbon.dataset}: ${carbon.vintage}`,
-    },
-  ];
-  if (marketBasedGrams !== undefined) {
-    const note = `market-based, ${carbon.marketBasedMethod ?? ''}`;
-    rows.push({ label: '  by contract', value: formatMass(marketBasedGrams), note });
-  }
-  return rows;
-}
-
-function besideRows({ embodied, water, social, data }: Report): Row[] {
-  const rows: Row[] = [];
-  if (embodied !== undefined) {
-    const note = labelled(embodied.source, embodied.provenance);
-    rows.push({ label: 'Embodied (CO2e)', value: formatMass(embodied.embodiedGrams), note });
-  }
-  if (water !== undefined) {
-    const value = `${formatValue(water.waterLitres)} L`;
-    rows.push({ label: 'Water', value, note: labelled(water.source, water.provenance) });
-  }
-  if (social !== undefined) {
-    const value = formatMoney(social.socialCost, social.currency);
-    rows.push({ label: 'Social cost', value, note: labelled(social.source, social.provenance) });
-  }
-  if (data !== undefined) {
-    const k = data.k === undefined ? '' : `k ${formatValue(data.k)}; `;
-    const note = labelled(`${k}${data.method ?? 'transfer and storage'}`, data.provenance);
-    rows.push({ label: 'E_data', value: `${formatValue(data.energyKilowattHours)} kWh`, note });
-  }
-  return rows;
-}
-
-function computeRows({ compute, energy }: Report): Row[] {
-  const { powerMeanWatts, ratedPowerWatts, k } = compute;
-  if (powerMeanWatts === undefined) return [];
-  const scope = energy.hostJoules === undefined ? '' : 'GPUs and host, ';
-  const rows: Row[] = [
-    {
-      label: 'Mean power',
-      value: formatPower(powerMeanWatts),
-      note: `${scope}energy ÷ observed time`,
-    },
-  ];
-  if (k === undefined || ratedPowerWatts === undefined) return rows;
-  return [
-    ...rows,
-    {
-      label: 'k_compute',
-      value: formatNumber(k, 3),
-      note: `measured, of ${formatPower(ratedPowerWatts)} rated`,
-    },
-  ];
-}
-
-function coverageRows({ energy }: Report): Row[] {
-  const { gapSeconds, gapSecondsByReason, bridgedSeconds, gapEstimateJoules } = energy;
-  if (energy.observedSeconds + gapSeconds === 0) return [];
-  const reasons = gapsInWords(gapSecondsByReason);
-  const bridged =
-    bridgedSeconds === undefined
-      ? ''
-      : `; ${formatDuration(bridgedSeconds)} bridged by the counter`;
-  const rows: Row[] = [
-    {
-      label: 'Coverage',
-      value: formatPercent(energy.coverageRatio),
-      note: reasons === '' ? 'no gap' : `gaps: ${reasons}${bridged}`,
-    },
-  ];
-  if (gapEstimateJoules === undefined) return rows;
-  return [
-    ...rows,
-    {
-      label: 'In the gaps',
-      value: `${formatEnergy(gapEstimateJoules, energy.gapEstimateUncertaintyJoules)}`,
-      note: 'modelled; not in any figure above',
-    },
-  ];
-}
 
 function methodLines(report: Report, paint: Paint): string[] {
   const sentences = [methodSentence(report.devices), uncertaintySentence(report)];

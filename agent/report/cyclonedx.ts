@@ -1,0 +1,84 @@
+// The report as a CycloneDX 1.6 bill of materials: the model's card with its energyConsumptions (ECMA-424).
+
+import { present } from './present.ts';
+import type { Report } from './report.ts';
+
+const ACTIVITIES: readonly string[] = [
+  'design',
+  'data-collection',
+  'data-preparation',
+  'training',
+  'fine-tuning',
+  'validation',
+  'deployment',
+  'inference',
+  'other',
+];
+const GRAMS_PER_TONNE = 1e6;
+
+const property = (name: string, value: string | number): { name: string; value: string } => ({
+  name: `wattmeter:${name}`,
+  value: String(value),
+});
+
+/** What the activity was: the run's label `activity`, else training. */
+function activityOf({ run }: Report): string {
+  const label = run.labels['activity'];
+  return label !== undefined && ACTIVITIES.includes(label) ? label : 'training';
+}
+
+function consumptionOf(report: Report): object {
+  const { carbon, compute, cost, energy } = report;
+  const measure = { value: compute.energyKilowattHours, unit: 'kWh' };
+  const tonnes = 'missing' in carbon ? undefined : carbon.locationBasedGrams / GRAMS_PER_TONNE;
+  return present({
+    activity: activityOf(report),
+    energyProviders: [
+      {
+        description: 'missing' in carbon ? 'grid zone not given' : `grid zone ${carbon.zone}`,
+        organization: { name: cost.tariff.name },
+        energySource: 'unknown',
+        energyProvided: measure,
+      },
+    ],
+    activityEnergyCost: measure,
+    co2CostEquivalent: tonnes === undefined ? undefined : { value: tonnes, unit: 'tCO2eq' },
+    properties: [
+      property('gpuJoules', energy.gpuJoules),
+      property('gpuUncertaintyJoules', energy.gpuUncertaintyJoules),
+      property('coverageRatio', energy.coverageRatio),
+      property('powerUsageEffectiveness', energy.powerUsageEffectiveness),
+      ...('missing' in carbon
+        ? [property('carbonMissing', carbon.missing)]
+        : [property('carbonDataset', `${carbon.dataset}, ${carbon.vintage}`)]),
+    ],
+  });
+}
+
+/** A BOM with one machine-learning model, to be merged into the model's own. */
+export function formatCycloneDx(report: Report): string {
+  const { run, generatedAt, wattmeterVersion } = report;
+  const bom = {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: {
+      timestamp: generatedAt,
+      tools: {
+        components: [{ type: 'application', name: 'wattmeter', version: wattmeterVersion }],
+      },
+    },
+    components: [
+      {
+        type: 'machine-learning-model',
+        name: run.name ?? run.id,
+        modelCard: {
+          considerations: {
+            environmentalConsiderations: { energyConsumptions: [consumptionOf(report)] },
+          },
+        },
+      },
+    ],
+  };
+  return `${JSON.stringify(bom, undefined, 2)}\n`;
+}

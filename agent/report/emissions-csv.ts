@@ -1,0 +1,90 @@
+// The report as a row of CodeCarbon's emissions.csv (columns of its release 3), for tools that read that file.
+
+import { iso31661 } from 'iso-3166';
+
+import { toKilowattHours } from '../units.ts';
+import { csvOf } from './csv.ts';
+import { sum } from './figure.ts';
+import type { Report, ReportHost } from './report.ts';
+import { modelsInWords } from './words.ts';
+
+const BYTES_PER_GIBIBYTE = 1024 ** 3;
+
+type Cell = string | number | undefined;
+const unknown = (): undefined => undefined;
+
+const isMemory = ({ model, uuid }: ReportHost): boolean => /dram|memory/i.test(`${model} ${uuid}`);
+const memoryOf = ({ hosts = [] }: Report): readonly ReportHost[] => hosts.filter(isMemory);
+const processorsOf = ({ hosts = [] }: Report): readonly ReportHost[] =>
+  hosts.filter((host) => !isMemory(host));
+
+const powerOf = (lines: readonly { readonly powerMeanWatts?: number }[]): number | undefined =>
+  lines.length === 0 ? undefined : sum(lines.map(({ powerMeanWatts }) => powerMeanWatts ?? 0));
+
+// CodeCarbon multiplies each component by PUE, so that they add up to energy_consumed.
+const energyOf = (
+  lines: readonly { readonly facilityKilowattHours: number }[],
+): number | undefined =>
+  lines.length === 0
+    ? undefined
+    : sum(lines.map(({ facilityKilowattHours }) => facilityKilowattHours));
+
+const kilogramsOf = ({ carbon }: Report): number | undefined =>
+  'missing' in carbon ? undefined : carbon.locationBasedGrams / 1000;
+
+function emissionsRateOf(report: Report): number | undefined {
+  const kilograms = kilogramsOf(report);
+  const { durationSeconds } = report.run;
+  return kilograms === undefined || durationSeconds === 0 ? undefined : kilograms / durationSeconds;
+}
+
+const zoneOf = ({ carbon }: Report): string | undefined =>
+  'missing' in carbon ? undefined : carbon.zone;
+
+const COLUMNS = {
+  timestamp: ({ run }) => run.endTime.slice(0, 19),
+  project_name: ({ run }) => run.name ?? 'wattmeter',
+  run_id: ({ run }) => run.id,
+  experiment_id: ({ run }) => run.labels['experiment_id'],
+  duration: ({ run }) => run.durationSeconds,
+  emissions: kilogramsOf,
+  emissions_rate: emissionsRateOf,
+  cpu_power: (report) => powerOf(processorsOf(report)),
+  gpu_power: ({ devices }) => powerOf(devices),
+  ram_power: (report) => powerOf(memoryOf(report)),
+  cpu_energy: (report) => energyOf(processorsOf(report)),
+  gpu_energy: ({ devices }) => energyOf(devices),
+  ram_energy: (report) => energyOf(memoryOf(report)),
+  energy_consumed: ({ energy }) => toKilowattHours(energy.facilityJoules),
+  water_consumed: ({ water }) => water?.waterLitres,
+  country_name: (report) => iso31661.find(({ alpha3 }) => alpha3 === zoneOf(report))?.name,
+  country_iso_code: zoneOf,
+  region: unknown,
+  cloud_provider: unknown,
+  cloud_region: unknown,
+  os: ({ run }) => run.machine?.operatingSystem,
+  python_version: unknown,
+  codecarbon_version: ({ wattmeterVersion }) => `wattmeter ${wattmeterVersion}`,
+  cpu_count: ({ run }) => run.machine?.cpuCount,
+  cpu_model: ({ run }) => run.machine?.cpuModel,
+  gpu_count: ({ devices }) => devices.length,
+  gpu_model: ({ devices }) => modelsInWords(devices).replaceAll('×', 'x'),
+  longitude: unknown,
+  latitude: unknown,
+  ram_total_size: ({ run }) =>
+    run.machine?.memoryBytes === undefined
+      ? undefined
+      : run.machine.memoryBytes / BYTES_PER_GIBIBYTE,
+  tracking_mode: () => 'machine',
+  cpu_utilization_percent: unknown,
+  gpu_utilization_percent: unknown,
+  ram_utilization_percent: unknown,
+  ram_used_gb: unknown,
+  on_cloud: unknown,
+  pue: ({ energy }) => energy.powerUsageEffectiveness,
+  wue: unknown,
+} satisfies Record<string, (report: Report) => Cell>;
+
+/** Header and one row; kWh, kg and W, and an empty cell for what is unknown. */
+export const formatEmissionsCsv = (report: Report): string =>
+  csvOf(Object.keys(COLUMNS), [Object.values(COLUMNS).map((valueOf) => valueOf(report))]);

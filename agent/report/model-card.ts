@@ -1,0 +1,38 @@
+// The report as the `co2_eq_emissions` block of a Hugging Face model card's metadata (YAML front matter).
+
+import { stringify } from 'yaml';
+
+import { present } from './present.ts';
+import type { Report, ReportCarbon } from './report.ts';
+import { modelsInWords } from './words.ts';
+
+/**
+ * The carbon figure, for a form that is nothing without it.
+ * @throws RangeError with the reason why there is none, and the mend
+ */
+export function carbonOrThrow({ run, carbon }: Report, form: string): ReportCarbon {
+  if (!('missing' in carbon)) return carbon;
+  throw new RangeError(
+    `Run ${run.id} has no carbon figure (${carbon.missing}), and a ${form} is nothing without one. ` +
+      `Give --zone or --grid.`,
+  );
+}
+
+/** Grams, with who says so. */
+export function formatModelCard(report: Report): string {
+  const { run, devices, wattmeterVersion, energy } = report;
+  const carbon = carbonOrThrow(report, 'model card');
+  const source =
+    `measured with Wattmeter ${wattmeterVersion}: ${report.compute.energyKilowattHours} kWh ` +
+    `(PUE ${energy.powerUsageEffectiveness}, ${energy.powerUsageEffectivenessProvenance}), ` +
+    `location-based, ${carbon.dataset}, ${carbon.vintage}`;
+  return stringify({
+    co2_eq_emissions: present({
+      emissions: carbon.locationBasedGrams,
+      source,
+      training_type: run.labels['training_type'],
+      geographical_location: carbon.zone,
+      hardware_used: modelsInWords(devices).replaceAll('×', 'x'),
+    }),
+  });
+}

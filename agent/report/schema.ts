@@ -1,0 +1,243 @@
+// Report files come back from anywhere: this border checks them against report.ts before anything trusts a figure.
+
+import { z } from 'zod';
+
+import { InputError } from '../input-error.ts';
+import { REPORT_SCHEMA, type Report } from './report.ts';
+
+const number = z.number();
+const text = z.string();
+const time = z.iso.datetime();
+const unknown = z.exactOptional;
+const provenance = z.enum(['measured', 'derived', 'assumed', 'modelled']);
+const warning = z.object({ code: text, message: text });
+const gapReason = z.enum([
+  'not-supported',
+  'gpu-lost',
+  'reset-required',
+  'unknown-error',
+  'no-permission',
+  'timeout',
+  'driver-not-loaded',
+  'no-data',
+  'malformed',
+  'implausible',
+  'no-reading',
+  'suspended',
+  'edge',
+]);
+const gapSecondsByReason = z.partialRecord(gapReason, number);
+const uncertaintyComponents = z.object({
+  gainJoules: number,
+  offsetJoules: number,
+  aliasJoules: number,
+  edgeJoules: number,
+  independentJoules: number,
+});
+
+const run = z.object({
+  id: text,
+  name: unknown(text),
+  command: unknown(z.array(text)),
+  host: text,
+  startTime: time,
+  endTime: time,
+  durationSeconds: number,
+  exitCode: unknown(number),
+  labels: z.record(text, text),
+  machine: unknown(
+    z.object({
+      operatingSystem: unknown(text),
+      cpuModel: unknown(text),
+      cpuCount: unknown(number),
+      memoryBytes: unknown(number),
+    }),
+  ),
+});
+
+const energy = z.object({
+  gpuJoules: number,
+  gpuUncertaintyJoules: number,
+  gpuUncertaintyComponents: uncertaintyComponents,
+  gapEstimateJoules: unknown(number),
+  gapEstimateUncertaintyJoules: unknown(number),
+  modelledJoules: unknown(number),
+  hostJoules: unknown(number),
+  hostUncertaintyJoules: unknown(number),
+  hostProvenance: unknown(provenance),
+  itJoules: number,
+  facilityJoules: number,
+  powerUsageEffectiveness: number.min(1),
+  powerUsageEffectivenessProvenance: provenance,
+  coverageRatio: number.min(0).max(1),
+  observedSeconds: number,
+  gapSeconds: number,
+  gapSecondsByReason,
+  bridgedSeconds: unknown(number),
+});
+
+const device = z.object({
+  uuid: text,
+  index: number,
+  host: unknown(text),
+  model: text,
+  source: text,
+  driverVersion: unknown(text),
+  method: unknown(z.enum(['counter', 'integral', 'modelled'])),
+  energyJoules: number,
+  uncertaintyJoules: number,
+  uncertaintyComponents,
+  gapEstimateJoules: unknown(number),
+  gapEstimateUncertaintyJoules: unknown(number),
+  coverageRatio: number.min(0).max(1),
+  observedSeconds: number,
+  gapSeconds: number,
+  gapSecondsByReason,
+  bridgedSeconds: unknown(number),
+  powerMeanWatts: unknown(number),
+  powerMaxWatts: unknown(number),
+  powerMinWatts: unknown(number),
+  ratedPowerWatts: unknown(number),
+  sampleCount: number,
+  counterJoules: unknown(number),
+  integralJoules: unknown(number),
+  sensor: z.object({
+    field: text,
+    windowSeconds: unknown(number),
+    periodSeconds: unknown(number),
+    origin: text,
+  }),
+  facilityKilowattHours: number,
+  energyCost: unknown(number),
+  uncertaintyCost: unknown(number),
+  locationBasedGrams: unknown(number),
+  marketBasedGrams: unknown(number),
+  warnings: z.array(warning),
+});
+
+const cost = z.object({
+  currency: text,
+  energyCost: unknown(number),
+  uncertaintyCost: unknown(number),
+  priceUncertaintyCost: unknown(number),
+  creditCost: unknown(number),
+  pricePerKilowattHourMean: unknown(number),
+  tariff: z.object({ name: text, source: text, provenance }),
+  periods: unknown(
+    z.array(
+      z.object({
+        startTime: time,
+        endTime: time,
+        facilityKilowattHours: number,
+        pricePerKilowattHour: number,
+        energyCost: number,
+      }),
+    ),
+  ),
+  otherCosts: unknown(
+    z.array(
+      z.object({
+        name: text,
+        amountCost: number,
+        provenance,
+        source: text,
+        includesEnergy: z.boolean(),
+      }),
+    ),
+  ),
+  missing: unknown(text),
+});
+
+const carbon = z.union([
+  z.object({
+    locationBasedGrams: number,
+    uncertaintyGrams: number,
+    marketBasedGrams: unknown(number),
+    marketBasedMethod: unknown(text),
+    intensityGramsPerKilowattHourMean: unknown(number),
+    zone: text,
+    dataset: text,
+    vintage: text,
+    provenance,
+  }),
+  z.object({ missing: text }),
+]);
+
+const note = { provenance, source: text };
+
+/** A report as a file holds it; keys that this version does not know are dropped. */
+export const reportSchema: z.ZodType<Report> = z.object({
+  schema: z.literal(REPORT_SCHEMA),
+  generatedAt: time,
+  wattmeterVersion: text,
+  run,
+  energy,
+  compute: z.object({
+    energyKilowattHours: number,
+    trainingSeconds: number,
+    powerMeanWatts: unknown(number),
+    ratedPowerWatts: unknown(number),
+    k: unknown(number),
+  }),
+  data: unknown(
+    z.object({
+      energyKilowattHours: number,
+      transferredBytes: unknown(number),
+      storedByteHours: unknown(number),
+      k: unknown(number),
+      provenance,
+      method: unknown(text),
+    }),
+  ),
+  devices: z.array(device),
+  hosts: unknown(z.array(device.extend({ provenance }))),
+  cost,
+  carbon,
+  embodied: unknown(z.object({ ...note, embodiedGrams: number })),
+  water: unknown(z.object({ ...note, waterLitres: number })),
+  social: unknown(z.object({ ...note, socialCost: number, currency: text })),
+  windows: z.array(
+    z.object({
+      name: text,
+      startTime: time,
+      endTime: time,
+      durationSeconds: number,
+      gpuJoules: number,
+      uncertaintyJoules: number,
+      coverageRatio: number.min(0).max(1),
+      steps: unknown(number),
+      tokens: unknown(number),
+      joulesPerStep: unknown(number),
+      joulesPerToken: unknown(number),
+    }),
+  ),
+  input: unknown(
+    z.object({
+      file: text,
+      rows: number,
+      malformedCount: number,
+      malformed: z.array(z.object({ file: unknown(text), line: number, reason: text })),
+    }),
+  ),
+  warnings: z.array(warning),
+});
+
+/**
+ * The report in a file's text.
+ * @throws InputError in one line: the file, the first thing that is wrong, and the mend
+ */
+export function parseReport(json: string, fileName: string): Report {
+  const mend = 'Write it with `--report-json FILE` or `wattmeter report --format json`';
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new InputError(fileName, 'it is not JSON', mend);
+  }
+  const result = reportSchema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place =
+    issue === undefined ? '' : `${issue.path.join('.') || 'the whole'}: ${issue.message}`;
+  throw new InputError(fileName, `it is not a ${REPORT_SCHEMA} report (${place})`, mend);
+}
