@@ -38,6 +38,13 @@ export interface ReadPlan {
   readonly counter: 'call' | 'field' | 'none';
 }
 
+/** What a session knows of a GPU before asking it anything. */
+export interface DeviceIdentity {
+  readonly uuid: string;
+  readonly index: number;
+  readonly driver?: string;
+}
+
 /** What a probe found. */
 export interface Probe {
   readonly facts: NvmlDeviceFacts;
@@ -123,7 +130,7 @@ function deviceOf(
   library: NvmlLibrary,
   handle: NvmlHandle,
   fields: FieldProbe,
-  identity: { readonly uuid: string; readonly index: number; readonly driver?: string },
+  identity: DeviceIdentity,
 ): Device {
   const limit = valueOf(library.enforcedLimitMilliwatts(handle));
   const rated = valueOf(at(fields, 3)) ?? valueOf(library.defaultLimitMilliwatts(handle));
@@ -168,11 +175,41 @@ function warningsOf(device: Device, plan: ReadPlan, migEnabled: boolean): Warnin
   return warnings;
 }
 
+/** What can be said of a GPU without touching it: one that sleeps is probed when it is awake. */
+export function probeName(
+  library: NvmlLibrary,
+  handle: NvmlHandle,
+  identity: DeviceIdentity,
+): Probe {
+  const { uuid, index, driver } = identity;
+  const device: Device = {
+    uuid,
+    index,
+    kind: 'gpu',
+    source: 'nvml',
+    powerOrigin: 'measured',
+    model: valueOf(library.name(handle)) ?? 'unknown',
+    ...(driver === undefined ? {} : { driverVersion: driver }),
+  };
+  return {
+    plan: { instant: false, average: false, draw: false, counter: 'none' },
+    warnings: [],
+    facts: {
+      device,
+      registers: [],
+      counter: false,
+      scopes: ['gpu'],
+      driverSamples: false,
+      migEnabled: false,
+    },
+  };
+}
+
 /** Asks a GPU what it can be asked. `identity` is what the session already knows of it. */
 export function probeDevice(
   library: NvmlLibrary,
   handle: NvmlHandle,
-  identity: { readonly uuid: string; readonly index: number; readonly driver?: string },
+  identity: DeviceIdentity,
 ): Probe {
   const fields = probeFields(library, handle);
   const device = deviceOf(library, handle, fields, identity);

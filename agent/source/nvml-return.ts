@@ -68,6 +68,12 @@ export const isPermanent = (code: number): boolean =>
   code === NVML.argumentVersionMismatch ||
   code === NVML.deprecated;
 
+/** Why the source as a whole fails, kebab-case, for health metrics. */
+export function faultReason(code: number): string {
+  if (code === NVML.gpuNotFound) return 'no-gpu';
+  return code === NVML.versionMismatch ? 'version-mismatch' : statusOf(code);
+}
+
 const EXPLANATION: Readonly<Record<number, string>> = {
   [NVML.uninitialized]: 'the library has lost its session with the driver',
   [NVML.noPermission]: 'no permission (may this user open /dev/nvidiactl and /dev/nvidia*?)',

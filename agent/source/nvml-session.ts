@@ -5,7 +5,14 @@ import type { Warning } from '../model.ts';
 import type { Answer, NvmlHandle, NvmlLibrary } from './nvml-abi.ts';
 import type { DeviceProcesses, GpuProcess } from './nvml-messages.ts';
 import { isAsleep, runtimeStatusPath } from './nvml-power-state.ts';
-import { type NvmlDeviceFacts, type Probe, probeDevice, valueOf } from './nvml-probe.ts';
+import {
+  type DeviceIdentity,
+  type NvmlDeviceFacts,
+  type Probe,
+  probeDevice,
+  probeName,
+  valueOf,
+} from './nvml-probe.ts';
 import { DeviceReader, failedRow } from './nvml-read.ts';
 import { breaksSession, explain, losesDevice } from './nvml-return.ts';
 import { MAX_SLOTS, monotonicSeconds, type NvmlShared } from './nvml-shared.ts';
@@ -16,7 +23,29 @@ const REPROBE_SECONDS = 60;
 /** What every session of this process remembers: which slot and facts a UUID has. */
 export class NvmlRegistry {
   readonly #slots = new Map<string, number>();
-  readonly facts: Map<string, NvmlDeviceFacts> = new Map();
+  readonly #facts = new Map<string, NvmlDeviceFacts>();
+  #revision = 0;
+
+  /** Grows when a fact changes: then the devices are announced anew. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** How many different GPUs this process has met. */
+  get size(): number {
+    return this.#facts.size;
+  }
+
+  uuids(): string[] {
+    return [...this.#facts.keys()];
+  }
+
+  remember(facts: NvmlDeviceFacts): void {
+    const known = this.#facts.get(facts.device.uuid);
+    if (known !== undefined && JSON.stringify(known) === JSON.stringify(facts)) return;
+    this.#facts.set(facts.device.uuid, facts);
+    this.#revision++;
+  }
 
   slotOf(uuid: string): number {
     const known = this.#slots.get(uuid);
@@ -28,14 +57,13 @@ export class NvmlRegistry {
   }
 
   entries(): { readonly slot: number; readonly facts: NvmlDeviceFacts }[] {
-    return [...this.facts].map(([uuid, facts]) => ({ slot: this.slotOf(uuid), facts }));
+    return [...this.#facts].map(([uuid, facts]) => ({ slot: this.slotOf(uuid), facts }));
   }
 }
 
 /** A GPU in this session. */
 interface SessionDevice {
-  readonly uuid: string;
-  readonly index: number;
+  readonly identity: DeviceIdentity;
   readonly slot: number;
   readonly statusPath: string | undefined;
   handle: NvmlHandle;
@@ -97,22 +125,25 @@ function openDevice(
   const uuid = library.uuid(handle.value);
   if (uuid.kind === 'failed') return uuid;
   const identity = { uuid: uuid.value, index, ...(driver === undefined ? {} : { driver }) };
-  const probe = probeDevice(library, handle.value, identity);
-  registry.facts.set(uuid.value, probe.facts);
+  const pciBusId = valueOf(library.pciBusId(handle.value));
+  const statusPath = pciBusId === undefined ? undefined : runtimeStatusPath(sysfsRoot, pciBusId);
+  const asleep = statusPath !== undefined && isAsleep(statusPath);
+  const probe = asleep
+    ? probeName(library, handle.value, identity)
+    : probeDevice(library, handle.value, identity);
+  registry.remember(probe.facts);
   const now = monotonicSeconds();
-  const { pciBusId } = probe.facts.device;
   const device: SessionDevice = {
-    uuid: uuid.value,
-    index,
+    identity,
     slot: registry.slotOf(uuid.value),
-    statusPath: pciBusId === undefined ? undefined : runtimeStatusPath(sysfsRoot, pciBusId),
+    statusPath,
     handle: handle.value,
     reader: new DeviceReader(library, probe.plan),
     readable: isReadable(probe),
     lost: false,
     retryAt: 0,
     gaugesAt: now,
-    reprobeAt: now + REPROBE_SECONDS,
+    reprobeAt: asleep ? now : now + REPROBE_SECONDS,
     processesSeenMicroseconds: 0n,
   };
   return { kind: 'value', value: { device, warnings: probe.warnings } };
@@ -152,9 +183,7 @@ export class NvmlSession {
 
   /** Whether a GPU of this process is missing or lost: a new session may find it. */
   get incomplete(): boolean {
-    return (
-      this.#devices.length < this.#registry.facts.size || this.#devices.some(({ lost }) => lost)
-    );
+    return this.#devices.length < this.#registry.size || this.#devices.some(({ lost }) => lost);
   }
 
   /** Reads every GPU that is due. Returns the code that broke the session, or 0. */
@@ -203,7 +232,7 @@ export class NvmlSession {
         const smUtilizationRatio = used?.get(process.pid) ?? (used === undefined ? undefined : 0);
         return smUtilizationRatio === undefined ? process : { ...process, smUtilizationRatio };
       });
-      return [{ uuid: device.uuid, processes }];
+      return [{ uuid: device.identity.uuid, processes }];
     });
   }
 
@@ -244,13 +273,8 @@ export class NvmlSession {
     this.#shared.push(failedRow(device.slot, 'not-supported'));
     if (now < device.reprobeAt) return 0;
     device.reprobeAt = now + REPROBE_SECONDS;
-    const known = this.#registry.facts.get(device.uuid)?.device.driverVersion;
-    const identity = { uuid: device.uuid, index: device.index };
-    const probe = probeDevice(
-      this.#library,
-      device.handle,
-      known === undefined ? identity : { ...identity, driver: known },
-    );
+    const probe = probeDevice(this.#library, device.handle, device.identity);
+    this.#registry.remember(probe.facts);
     device.reader = new DeviceReader(this.#library, probe.plan);
     device.readable = isReadable(probe);
     return 0;
@@ -261,8 +285,8 @@ export class NvmlSession {
   #reportMissing(now: number): void {
     if (now - this.#missingReportedAt < SLOW_PERIOD_SECONDS) return;
     this.#missingReportedAt = now;
-    const here = new Set(this.#devices.map(({ uuid }) => uuid));
-    for (const uuid of this.#registry.facts.keys()) {
+    const here = new Set(this.#devices.map(({ identity }) => identity.uuid));
+    for (const uuid of this.#registry.uuids()) {
       if (!here.has(uuid)) this.#shared.push(failedRow(this.#registry.slotOf(uuid), 'gpu-lost'));
     }
   }

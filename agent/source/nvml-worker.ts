@@ -8,7 +8,7 @@ import { NvmlLibrary } from './nvml-abi.ts';
 import type { NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
 import { allAsleep } from './nvml-power-state.ts';
 import { failedRow } from './nvml-read.ts';
-import { breaksSession, explain, NVML, statusOf } from './nvml-return.ts';
+import { breaksSession, explain, faultReason, NVML, statusOf } from './nvml-return.ts';
 import { NvmlRegistry, openSession, type NvmlSession } from './nvml-session.ts';
 import { monotonicSeconds, NvmlShared } from './nvml-shared.ts';
 import type { Fate } from './source.ts';
@@ -78,13 +78,19 @@ function choosePeriod(): number {
 }
 
 /** Reads until the session breaks (its code) or is asked to end (0): also when lost GPUs want a new session. */
-function readSession(current: NvmlSession, periodSeconds: number, lostFor: Backoff): number {
+function readSession(current: NvmlSession, lostFor: Backoff): number {
   const start = monotonicSeconds();
+  let periodSeconds = announce();
+  let announced = registry.revision;
   let processesAt = start;
   let reopenAt = Number.POSITIVE_INFINITY;
   while (!shared.stopped) {
     const code = current.readRound();
     if (breaksSession(code)) return code;
+    if (registry.revision !== announced) {
+      announced = registry.revision;
+      periodSeconds = announce();
+    }
     if (!shared.bursting) {
       current.readGauges();
       const now = monotonicSeconds();
@@ -141,11 +147,10 @@ function waitSaying(code: number, waitSeconds: number): void {
   }
 }
 
-function announce(current: NvmlSession, warnings: readonly Warning[]): number {
+/** Tells of the devices; returns the period at which they are to be read. */
+function announce(): number {
   const entries = registry.entries();
   const periodSeconds = choosePeriod();
-  session = current;
-  warnings.forEach(warn);
   post({
     kind: 'devices',
     slots: entries.map(({ slot }) => slot),
@@ -181,7 +186,9 @@ function main(): void {
     if (opening.kind === 'open' && (opening.session.deviceCount > 0 || opened)) {
       opened = true;
       reopening.reset();
-      code = readSession(opening.session, announce(opening.session, opening.warnings), lostFor);
+      session = opening.session;
+      opening.warnings.forEach(warn);
+      code = readSession(session, lostFor);
       session = undefined;
     } else {
       code = opening.kind === 'failed' ? opening.code : NVML.gpuNotFound;
@@ -190,10 +197,10 @@ function main(): void {
     if (code === NVML.success) continue;
     const message = `NVML cannot be read: ${explain(code)}.`;
     if (!opened && !data.waitForDriver) {
-      refuse(statusOf(code), 'retry', message);
+      refuse(faultReason(code), 'retry', message);
       return;
     }
-    post({ kind: 'fault', reason: statusOf(code), message });
+    post({ kind: 'fault', reason: faultReason(code), message });
     waitSaying(code, reopening.next());
   }
 }

@@ -35,7 +35,7 @@ test('a missing library is fatal and says what to look at', async () => {
 
 test.for([
   { code: 9, reason: 'driver-not-loaded', says: /not loaded/ },
-  { code: 18, reason: 'driver-not-loaded', says: /different versions/ },
+  { code: 18, reason: 'version-mismatch', says: /different versions/ },
   { code: 999, reason: 'unknown-error', says: /999/ },
 ])('code $code at the start is for the caller to retry', async (row, context) => {
   const faults = [{ kind: 'code' as const, from: 0, to: Infinity, code: row.code }];
@@ -53,7 +53,7 @@ test.for([
 
 test('a machine without a GPU is for the caller to retry', async (context) => {
   const play = { scenario: machine([]), library: buildStandIn(context), until: never };
-  await expect(collect(play)).rejects.toMatchObject({ fate: 'retry', reason: 'gpu-lost' });
+  await expect(collect(play)).rejects.toMatchObject({ fate: 'retry', reason: 'no-gpu' });
 });
 
 test('a driver that comes late is waited for, where that is wanted', async (context) => {
@@ -82,18 +82,28 @@ function sysfs(states: readonly string[]): string {
   return root;
 }
 
-test('a GPU that sleeps is not woken; the other is read', async (context) => {
+test('a GPU that sleeps is not woken, not even to ask what it is; once awake it is read', async (context) => {
+  const root = sysfs(['suspended', 'active']);
+  const status = join(root, 'bus/pci/devices/0000:01:00.0/power/runtime_status');
+  const [sleeper, other] = [simulatedUuid(0), simulatedUuid(1)];
   const collected = await collect({
     scenario: machine([gpu, gpu]),
     library: buildStandIn(context),
-    options: { sysfsRoot: sysfs(['suspended', 'active']) },
-    until: (_, seconds) => seconds > 1.5,
+    options: { sysfsRoot: root },
+    until: (events, seconds) => {
+      if (seconds > 1.2) writeFileSync(status, 'active\n');
+      return (
+        seconds > 9 || events.readings(sleeper).filter((one) => one.status === 'ok').length > 3
+      );
+    },
   });
-  const statuses = (index: number): string[] =>
-    collected.readings(simulatedUuid(index)).map(({ status }) => status);
-  expect(new Set(statuses(0))).toEqual(new Set(['no-data']));
-  expect(new Set(statuses(1))).toEqual(new Set(['ok']));
-  expect(collected.gauges(simulatedUuid(0))).toBeUndefined();
+  const statuses = collected.readings(sleeper).map((one) => one.status);
+  expect(statuses.slice(0, 2)).toEqual(['no-data', 'no-data']);
+  expect(statuses.at(-1)).toBe('ok');
+  expect(new Set(collected.readings(other).map((one) => one.status))).toEqual(new Set(['ok']));
+  const told = collected.of('devices').map(({ devices }) => devices[0]);
+  expect(told.map((device) => device?.uuid)).toEqual([sleeper, sleeper]);
+  expect(told.map((device) => device?.powerLimitWatts)).toEqual([undefined, 400]);
 });
 
 test('where every GPU sleeps, the library is not even opened until one is awake', async (context) => {
