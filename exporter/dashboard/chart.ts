@@ -133,7 +133,10 @@ export class PowerChart {
     if (this.#mode === 'total') {
       return [
         time,
-        { ...line('All GPUs', cssColour('--accent')), fill: cssColour('--accent-soft') },
+        {
+          ...line('All GPUs that report', cssColour('--accent')),
+          fill: cssColour('--accent-soft'),
+        },
       ];
     }
     return [time, ...this.#lines.map(({ label }, position) => line(label, colourOf(position)))];

@@ -19,12 +19,13 @@ const rootOfSquares = (values: readonly number[]): number => Math.hypot(...value
 const known = (values: readonly (number | undefined)[]): number[] =>
   values.filter((value) => value !== undefined);
 
-/** Power of all GPUs that report it now, and how many do. */
+/** Power of all GPUs that report it now, the limit of the same GPUs, and how many they are. */
 export interface PowerNow {
   readonly watts: number | undefined;
   readonly limitWatts: number | undefined;
   readonly reporting: number;
   readonly present: number;
+  readonly gone: number;
 }
 
 /** The limit in force on a GPU. */
@@ -33,14 +34,17 @@ export const limitOf = ({ gauges, device }: DeviceSnapshot): number | undefined 
 
 /** Sums power over the GPUs that say it. */
 export function powerNow(snapshot: Snapshot): PowerNow {
-  const present = gpusOf(snapshot).filter((gpu) => gpu.present);
-  const powers = known(present.map(({ powerWatts }) => powerWatts));
-  const limits = known(present.map(limitOf));
+  const gpus = gpusOf(snapshot);
+  const present = gpus.filter((gpu) => gpu.present);
+  const reporting = present.filter(({ powerWatts }) => powerWatts !== undefined);
+  const limits = known(reporting.map(limitOf));
+  const any = reporting.length > 0;
   return {
-    watts: powers.length === 0 ? undefined : total(powers),
-    limitWatts: limits.length === 0 || limits.length < present.length ? undefined : total(limits),
-    reporting: powers.length,
+    watts: any ? total(known(reporting.map(({ powerWatts }) => powerWatts))) : undefined,
+    limitWatts: any && limits.length === reporting.length ? total(limits) : undefined,
+    reporting: reporting.length,
     present: present.length,
+    gone: gpus.length - present.length,
   };
 }
 

@@ -62,14 +62,18 @@ const spreadOf = (sum: Sum): number | undefined =>
 const reasonOf = (sum: Sum): string => (sum.kind === 'known' ? '' : sum.reason);
 
 function powerCard(snapshot: Snapshot): Card {
-  const { watts, limitWatts, reporting, present } = powerNow(snapshot);
+  const { watts, limitWatts, reporting, present, gone } = powerNow(snapshot);
   const share = watts === undefined || limitWatts === undefined ? undefined : watts / limitWatts;
   const meter = byId('power-meter');
   setShown(meter, share !== undefined);
   meter.style.setProperty('--share', String(Math.min(1, share ?? 0)));
   const limit =
-    limitWatts === undefined ? '' : `${percent(share)} of the ${quantity(limitWatts, 'W')} limit`;
-  const count = present === 0 ? 'No GPU is there' : `${reporting} of ${present} GPUs reporting`;
+    limitWatts === undefined ? '' : `${percent(share)} of their ${quantity(limitWatts, 'W')} limit`;
+  const vanished = gone === 0 ? '' : `, ${gone} gone`;
+  const count =
+    present === 0
+      ? `No GPU is there${vanished}`
+      : `${reporting} of ${present} GPUs reporting${vanished}`;
   return { figure: power(watts), provenance: energyProvenance(snapshot), notes: [count, limit] };
 }
 

@@ -1,0 +1,220 @@
+import { spawnSync } from 'node:child_process';
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import type { Snapshot } from '../../agent/snapshot.ts';
+import { instant, joules, seconds, watts } from '../../agent/units.ts';
+import { dcgmFamilies } from '../../exporter/dcgm.ts';
+import { FAMILIES } from '../../exporter/families.ts';
+import { addProcessMetrics } from '../../exporter/process-metrics.ts';
+import { READ_DURATION_FAMILY } from '../../exporter/read-duration.ts';
+import { snapshotRegistry } from '../../exporter/registry.ts';
+import { needProgram } from '../system-program.ts';
+import { someGpu, someSnapshot, someSource, someTotals } from './a-snapshot.ts';
+import { seriesOf } from './exposition.ts';
+
+const registryOf = (latest: () => Snapshot | undefined) =>
+  snapshotRegistry(latest, FAMILIES, [READ_DURATION_FAMILY]);
+
+const expose = (snapshot: Snapshot | undefined): Promise<string> =>
+  registryOf(() => snapshot).metrics();
+
+const GPU_0 = someGpu(0).device.uuid;
+const GPU_1 = someGpu(1).device.uuid;
+
+/** Everything that a snapshot can hold, names that need escaping among it. */
+const fullSnapshot = (): Snapshot =>
+  someSnapshot({
+    devices: [
+      someGpu(0),
+      someGpu(1, {
+        device: { ...someGpu(1).device, model: 'A "quoted" \\ board\nof two lines' },
+        totals: someTotals({ method: 'integral' }),
+      }),
+    ],
+    openRuns: [
+      {
+        id: '2026-05-29-a1',
+        name: 'tune "it"',
+        host: 'node-1',
+        state: 'open',
+        startSeconds: instant(1_779_999_000),
+        gpuJoules: joules(42_000),
+        labels: {},
+      },
+    ],
+    budgets: [{ runId: '2026-05-29-a1', name: 'tune "it"', kind: 'cost', usedRatio: 0.25 }],
+    jobs: [{ kind: 'slurm', jobId: '77', user: 'ada', uuid: GPU_0, energyJoules: joules(900_000) }],
+    unattributed: [{ uuid: GPU_0, energyJoules: joules(334_567.5) }],
+    host: [{ component: 'package-0', energyJoules: joules(5000), provenance: 'measured' }],
+  });
+
+describe('the exposition', () => {
+  test('shows a full snapshot as the golden file has it', async () => {
+    const text = (await expose(fullSnapshot())).replaceAll(process.version, 'vNODE');
+    await expect(text).toMatchFileSnapshot('golden/full.prom');
+  });
+
+  test('shows the dcgm dialect as the golden file has it', async () => {
+    const registry = snapshotRegistry(() => fullSnapshot(), dcgmFamilies('node-1'));
+    await expect(await registry.metrics()).toMatchFileSnapshot('golden/dcgm.prom');
+  });
+
+  for (const [name, snapshot] of [
+    ['of a full snapshot', fullSnapshot()],
+    ['of a snapshot without anything', someSnapshot({ devices: [], sources: [] })],
+    ['before the first sample', undefined],
+  ] as const) {
+    test(`leaves promtool nothing to say ${name}`, async (context) => {
+      const promtool = needProgram(context, 'promtool');
+      const registry = registryOf(() => snapshot);
+      addProcessMetrics(registry);
+      const { stdout, stderr, status } = spawnSync(promtool, ['check', 'metrics'], {
+        input: await registry.metrics(),
+        encoding: 'utf8',
+      });
+      expect({ stdout, stderr, status }).toEqual({ stdout: '', stderr: '', status: 0 });
+    });
+  }
+
+  test('holds nothing before the first sample', async () => {
+    expect(seriesOf(await expose(undefined)).size).toBe(0);
+  });
+});
+
+describe('what is not known', () => {
+  test('has no series, and never 0', async () => {
+    const bare = someGpu(0, { gauges: {}, totals: someTotals() });
+    const { powerWatts: _power, hardwareToIntegralRatio: _ratio, ...unknown } = bare;
+    const { price: _price, grid: _grid, ...snapshot } = someSnapshot();
+    const text = await expose({
+      ...snapshot,
+      devices: [
+        {
+          ...unknown,
+          device: {
+            uuid: 'GPU-x',
+            index: 0,
+            kind: 'gpu',
+            model: 'T4',
+            source: 'nvml',
+            powerOrigin: 'measured',
+          },
+        },
+      ],
+    });
+    const names = new Set([...seriesOf(text).keys()].map((series) => series.replace(/\{.*/, '')));
+    expect([...names].filter((name) => name.startsWith('wattmeter_gpu_')).toSorted()).toEqual([
+      'wattmeter_gpu_carbon_location_based_grams_total',
+      'wattmeter_gpu_energy_joules_total',
+      'wattmeter_gpu_energy_uncertainty_joules',
+      'wattmeter_gpu_gap_seconds_total',
+      'wattmeter_gpu_info',
+      'wattmeter_gpu_observed_seconds_total',
+    ]);
+    expect(names).not.toContain('wattmeter_price_age_seconds');
+    expect(names).not.toContain('wattmeter_electricity_price_per_kilowatt_hour');
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'stays out when it arrives as %d',
+    async (value) => {
+      const text = await expose(
+        someSnapshot({
+          devices: [
+            someGpu(0, {
+              powerWatts: watts(value),
+              gauges: { temperatureCelsius: value },
+              totals: someTotals({ energyJoules: joules(value), gapSeconds: { timeout: value } }),
+            }),
+          ],
+          sources: [someSource({ readDurationSumSeconds: value })],
+        }),
+      );
+      expect(text).not.toMatch(/\b(?:NaN|Nan|Inf|Infinity)$/m);
+      expect(text).not.toContain('wattmeter_gpu_power_watts{');
+      expect(text).not.toContain('wattmeter_gpu_energy_joules_total{');
+    },
+  );
+
+  test('does not keep a value of the snapshot before', async () => {
+    let snapshot = someSnapshot();
+    const registry = registryOf(() => snapshot);
+    await registry.metrics();
+    const { powerWatts: _power, ...silent } = someGpu(0);
+    snapshot = someSnapshot({ devices: [silent] });
+    expect(await registry.metrics()).not.toContain('wattmeter_gpu_power_watts{');
+  });
+});
+
+describe('a GPU that vanished', () => {
+  test('takes its series along and leaves the others', async () => {
+    let snapshot = someSnapshot();
+    const registry = registryOf(() => snapshot);
+    const before = await registry.metrics();
+    expect(before).toContain(GPU_1);
+    snapshot = someSnapshot({ devices: [someGpu(0), someGpu(1, { present: false })] });
+    const after = await registry.metrics();
+    expect(after).not.toContain(GPU_1);
+    expect(after).toContain(GPU_0);
+  });
+
+  test('is no GPU when it is a part of the host', async () => {
+    const text = await expose(
+      someSnapshot({ devices: [someGpu(0, { device: { ...someGpu(0).device, kind: 'host' } })] }),
+    );
+    expect(text).not.toContain('wattmeter_gpu_energy_joules_total{');
+  });
+});
+
+describe('one scrape', () => {
+  test('shows one snapshot, however often publications come in between', async () => {
+    let published = 0;
+    // The pipeline publishes between any two turns of the event loop.
+    const next = (): void => {
+      published += 1;
+      if (published < 500) setImmediate(next);
+    };
+    next();
+    const registry = registryOf(() => {
+      const energyJoules = joules(published);
+      const totals = someTotals({ energyJoules, observedSeconds: seconds(published) });
+      return someSnapshot({
+        devices: [someGpu(0, { totals, powerWatts: watts(published) })],
+        sources: [someSource({ readDurationCount: published, sampleCount: published })],
+      });
+    });
+    for (let scrape = 0; scrape < 20; scrape += 1) {
+      const series = seriesOf(await registry.metrics());
+      const labels = `{gpu="0",uuid="${GPU_0}"}`;
+      const shown = new Set([
+        series.get(`wattmeter_gpu_energy_joules_total${labels}`),
+        series.get(`wattmeter_gpu_observed_seconds_total${labels}`),
+        series.get(`wattmeter_gpu_power_watts${labels}`),
+        series.get('wattmeter_samples_total{source="nvml"}'),
+        series.get('wattmeter_source_read_duration_seconds_count{source="nvml"}'),
+      ]);
+      expect(shown.size).toBe(1);
+    }
+  });
+
+  test('shows every counter of a snapshot as it is, for any values', async () => {
+    const amount = fc.double({ min: 0, max: 1e15, noNaN: true });
+    await fc.assert(
+      fc.asyncProperty(fc.array(amount, { minLength: 1, maxLength: 12 }), async (energies) => {
+        const devices = energies.map((energy, index) =>
+          someGpu(index, { totals: someTotals({ energyJoules: joules(energy) }) }),
+        );
+        const series = seriesOf(await expose(someSnapshot({ devices })));
+        const shown = devices.map(({ device }) =>
+          series.get(
+            `wattmeter_gpu_energy_joules_total{gpu="${device.index}",uuid="${device.uuid}"}`,
+          ),
+        );
+        expect(shown).toEqual(energies.map((energy) => energy + 0));
+      }),
+      { numRuns: 50, seed: 4 },
+    );
+  });
+});
