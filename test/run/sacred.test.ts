@@ -1,7 +1,7 @@
 // The job is sacred: what CMD is, says and ends with must not depend on Wattmeter being there, well, or alive.
 
 import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { openSync, readFileSync, closeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -143,6 +143,13 @@ describe('exit codes', () => {
     const script = join(subject.directory, 'plain');
     spawnSync('bash', ['-c', `echo 'exit 42' > ${script}; chmod +x ${script}`]);
     expect(run([script]).status).toBe(42);
+  });
+
+  test('through a link in another folder, as npm makes it', () => {
+    const link = join(subject.directory, 'linked');
+    symlinkSync(subject.program, link);
+    const [, ...args] = subject.commandLine(['sh', '-c', 'exit 9']);
+    expect(spawnSync(link, args, { env: environment }).status).toBe(9);
   });
 
   test('a program that is not there is explained in one line', () => {
