@@ -6,19 +6,26 @@ import { SourceError, type Source, type SourceEvent } from './source.ts';
 
 /** How to choose. */
 export interface Candidates {
-  readonly sources: readonly [Source, ...Source[]];
+  /** Each makes a fresh source; it is disposed of when it turns out to have nothing. */
+  readonly open: readonly (() => Promise<Source>)[];
   readonly clock: Clock;
   /** Begin again when none is available, instead of giving up. */
   readonly waits: boolean;
   readonly retrySeconds?: number;
 }
 
+/** A source that stands for another. */
+export interface ChosenSource extends Source {
+  /** The one that is being tried, or that was chosen: for what only it can do. */
+  readonly current: Source | undefined;
+}
+
 const RETRY_SECONDS = 30;
 
-/** A source that is the first of its candidates to announce devices; its kind changes until then. */
-export function bestAvailable(candidates: Candidates): Source {
-  const { sources, clock } = candidates;
-  let chosen = sources[0];
+/** The first of its candidates to announce devices; a candidate that throws before that makes way for the next. */
+export function bestAvailable(candidates: Candidates): ChosenSource {
+  const { clock } = candidates;
+  let current: Source | undefined;
 
   /** Events of one candidate; returns its failure if it never had devices. */
   async function* attempt(
@@ -26,7 +33,6 @@ export function bestAvailable(candidates: Candidates): Source {
     signal: AbortSignal,
   ): AsyncGenerator<SourceEvent, SourceError | undefined, void> {
     let hasDevices = false;
-    chosen = source;
     try {
       for await (const event of source.events(signal)) {
         hasDevices ||= event.kind === 'devices';
@@ -41,15 +47,20 @@ export function bestAvailable(candidates: Candidates): Source {
 
   return {
     get kind() {
-      return chosen.kind;
+      return current?.kind ?? 'nvml';
+    },
+    get current() {
+      return current;
     },
     async *events(signal) {
       for (;;) {
         const failures: SourceError[] = [];
-        for (const source of sources) {
-          const failure = yield* attempt(source, signal);
+        for (const open of candidates.open) {
+          current = await open();
+          const failure = yield* attempt(current, signal);
           if (failure === undefined || signal.aborted) return;
           failures.push(failure);
+          await current[Symbol.asyncDispose]();
         }
         const failure = noneOf(failures);
         if (!candidates.waits) throw failure;
@@ -60,7 +71,7 @@ export function bestAvailable(candidates: Candidates): Source {
       }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(sources.map((source) => source[Symbol.asyncDispose]()));
+      await current?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -13,7 +13,8 @@ import type { SourceEvent } from './source.ts';
 export interface CycleReader {
   /** A new child: what came before belongs to no cycle of it. */
   restart(): void;
-  read(lines: readonly TimedLine[], fields: readonly QueryField[]): void;
+  /** Returns how many of the lines were readings. */
+  read(lines: readonly TimedLine[], fields: readonly QueryField[]): number;
   /** A tick; while `failure` lasts, also a failed reading of every device. */
   passTime(now: Instant, failure: Failure | undefined): void;
 }
@@ -73,6 +74,7 @@ export function cycleReader(
       }
       announce();
       for (const event of batches) queue.push(event);
+      return batches.length;
     },
     passTime(now, failure) {
       if (notUnderstood > 0) {

@@ -34,9 +34,14 @@ const OPEN: Partial<Readonly<Record<SourceKind, Open>>> = {
       ...(waitsForDriver !== undefined && { waitForDriver: waitsForDriver }),
     });
   },
-  async 'nvidia-smi'({ periodSeconds = NVIDIA_SMI_PERIOD_SECONDS, env }, clock) {
+  async 'nvidia-smi'({ periodSeconds = NVIDIA_SMI_PERIOD_SECONDS, env, waitsForDriver }, clock) {
     const { nvidiaSmiSource } = await import('./nvidia-smi.ts');
-    return nvidiaSmiSource({ clock, periodSeconds, ...(env !== undefined && { env }) });
+    return nvidiaSmiSource({
+      clock,
+      periodSeconds,
+      ...(env !== undefined && { env }),
+      ...(waitsForDriver !== undefined && { waitForDriver: waitsForDriver }),
+    });
   },
   async replay({ replay }, clock) {
     if (replay === undefined || replay.files.length === 0) {
@@ -57,15 +62,10 @@ const OPEN: Partial<Readonly<Record<SourceKind, Open>>> = {
  */
 export async function openSources(options: SourceOptions, clock: Clock): Promise<Source[]> {
   if (options.kinds.length === 0) {
-    // Neither may wait: the other's turn would never come.
+    // Neither may wait for its driver: the other's turn would never come.
     const once = { ...options, waitsForDriver: false };
-    const sources = [
-      await openOne('nvml', once, clock),
-      await openOne('nvidia-smi', once, clock),
-    ] as const;
-    return [
-      bestAvailable({ sources: [...sources], clock, waits: options.waitsForDriver ?? false }),
-    ];
+    const open = (['nvml', 'nvidia-smi'] as const).map((kind) => () => openOne(kind, once, clock));
+    return [bestAvailable({ open, clock, waits: options.waitsForDriver ?? false })];
   }
   return Promise.all([...new Set(options.kinds)].map((kind) => openOne(kind, options, clock)));
 }
