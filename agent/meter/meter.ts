@@ -1,7 +1,23 @@
 // From readings to joules: the second stage. One meter per device; batches in, final intervals out. Pure.
 
-import type { Batch, Device, Interval, Sensor } from '../model.ts';
-import type { Instant, Watts } from '../units.ts';
+import {
+  READING_STATUS,
+  type Batch,
+  type Device,
+  type GapReason,
+  type Interval,
+  type PowerField,
+  type Sensor,
+  type Warning,
+} from '../model.ts';
+import { instant, watts, type Instant, type Watts } from '../units.ts';
+import { powerRange, priorTrust, type Trust } from './boards.ts';
+import { createCounter, type Counter } from './counter.ts';
+import { createSamplingPeriod, type SamplingPeriod } from './sampling-period.ts';
+import { chooseField, createSensorModel, type SensorModel } from './sensor.ts';
+import { createShape, type Shape } from './shape.ts';
+import { createTimeline, type Timeline } from './timeline.ts';
+import { sensorWarnings } from './warnings.ts';
 
 /** What a meter needs to know of its device. */
 export interface MeterOptions {
@@ -24,6 +40,8 @@ export interface MeterOptions {
 /** Turns one device's readings into intervals that tile its time. */
 export interface Meter {
   readonly sensor: Sensor;
+  /** What a reader of this device's figures must know. */
+  readonly warnings: readonly Warning[];
   /** Everything before this has been returned. */
   readonly settledSeconds: Instant;
   /** The newest power; undefined when the newest reading failed or is older than the gap limit. */
@@ -32,8 +50,322 @@ export interface Meter {
   add(batch: Batch): Interval[];
   /** Time has passed up to `time` without readings: gaps grow while they last. */
   advance(time: Instant): Interval[];
-  /** Intervals are to end at `time` (a run, window, price or job boundary); must not be settled yet. */
-  cut(time: Instant): void;
+  /**
+   * Intervals are to end at `time` (a run, window, price or job boundary); must not be settled yet. `edge` says that
+   * a load is known to start or end exactly there, as when a wrapped command does.
+   */
+  cut(time: Instant, edge?: 'start' | 'end'): void;
   /** Closes the books at `end`; readings after `end` that were already added serve the edge. */
   finish(end: Instant): Interval[];
+}
+
+/** One reading, taken out of its batch. */
+interface Row {
+  readonly time: number;
+  readonly status: number;
+  readonly power: Readonly<Partial<Record<PowerField, number>>> | undefined;
+  readonly counterJoules: number;
+}
+
+const POWER_FIELDS: readonly PowerField[] = ['draw', 'instant', 'average'];
+const OK: number = READING_STATUS.indexOf('ok');
+// The first readings wait until the sensor's grid could be learnt from them: nothing is final so early anyway.
+const LEARNING_SECONDS = 1.2;
+const LEARNING_ROWS = 4096;
+// Refresh of the energy counter until readings show it: 100 ms on data-centre boards (MEASUREMENT.md §2).
+const COUNTER_PERIOD_SECONDS = 0.1;
+const HOST_COUNTER_PERIOD_SECONDS = 0.002;
+
+/** Creates the meter of one device. */
+export function createMeter(options: MeterOptions): Meter {
+  return new DeviceMeter(options);
+}
+
+class DeviceMeter implements Meter {
+  readonly #options: MeterOptions;
+  readonly #trust: Trust;
+  readonly #sensor: SensorModel;
+  readonly #sampling: SamplingPeriod;
+  readonly #timeline: Timeline;
+  readonly #shape: Shape;
+  readonly #counter: Counter;
+  #pending: Row | undefined;
+  #learning: Row[] | undefined = [];
+  #wallOffsetSeconds = 0;
+  #newestTime = -Infinity;
+  /** Newest good power, for display. */
+  #power: { time: number; watts: number } | undefined;
+  #poll = { time: NaN, watts: NaN };
+  #counterPoll = { time: NaN, value: NaN };
+  #slopeStart = { time: NaN, value: NaN };
+  #unchangedSince = NaN;
+  #longestUnchangedSeconds = 0;
+  #refreshes = 0;
+
+  constructor(options: MeterOptions) {
+    const { device, calibration, startSeconds } = options;
+    this.#options = options;
+    this.#trust = calibration ?? priorTrust(device);
+    this.#sensor = createSensorModel(device);
+    this.#sampling = createSamplingPeriod(options.samplingPeriodSeconds);
+    const method = device.powerOrigin === 'modelled' ? 'modelled' : 'integral';
+    this.#timeline = createTimeline({
+      uuid: device.uuid,
+      start: startSeconds,
+      slotSeconds: options.slotSeconds,
+      method,
+      trust: this.#trust,
+      wallOffsetSeconds: () => this.#wallOffsetSeconds,
+    });
+    this.#counter = createCounter({
+      assumedPeriodSeconds:
+        device.kind === 'gpu' ? COUNTER_PERIOD_SECONDS : HOST_COUNTER_PERIOD_SECONDS,
+      gain: calibration?.gain ?? 1,
+      offsetWatts: calibration?.offsetWatts ?? 0,
+      sampleUncertainty: (energy, duration, alias) =>
+        Math.hypot(
+          this.#trust.gainUncertainty * energy,
+          this.#trust.offsetUncertaintyWatts * duration,
+          alias,
+        ),
+      shapeIsFiner: (step) => this.#shapeIsFiner(step),
+      sink: (cell) => this.#timeline.push(cell),
+      gaps: this.#timeline,
+    });
+    this.#shape = createShape({
+      start: startSeconds,
+      sensor: this.#sensor,
+      range: powerRange(device),
+      sampling: this.#sampling,
+      method,
+      sink: (cell) => this.#counter.shape(cell),
+    });
+  }
+
+  get sensor(): Sensor {
+    const sensor = this.#sensor;
+    if (sensor.field === undefined) {
+      const periodSeconds = this.#counter.grid.periodSeconds;
+      return this.#counter.seen
+        ? {
+            field: 'counter',
+            ...(periodSeconds !== undefined && { periodSeconds }),
+            origin: periodSeconds === undefined ? 'assumed' : 'inferred',
+          }
+        : { field: 'unknown', origin: 'assumed' };
+    }
+    const { field, windowSeconds, periodSeconds, origin } = sensor;
+    return { field, windowSeconds, periodSeconds, origin };
+  }
+
+  get warnings(): readonly Warning[] {
+    return [
+      ...this.#counter.warnings,
+      ...sensorWarnings({
+        sensor: this.#sensor,
+        samplingSeconds: this.#sampling.seconds,
+        counterUsed: this.#counter.active,
+        longestUnchangedSeconds: this.#longestUnchangedSeconds,
+        refreshes: this.#refreshes,
+        measured: this.#options.device.powerOrigin === 'measured',
+      }),
+    ];
+  }
+
+  get settledSeconds(): Instant {
+    return instant(this.#timeline.settled);
+  }
+
+  get powerWatts(): Watts | undefined {
+    const power = this.#power;
+    if (power === undefined) return undefined;
+    const limit = this.#sampling.gapLimitSeconds(this.#sensor.periodSeconds);
+    return this.#newestTime - power.time > limit ? undefined : watts(power.watts);
+  }
+
+  add(batch: Batch): Interval[] {
+    const published: Interval[] = [];
+    if (batch.wallOffsetSeconds !== undefined) this.#wallOffsetSeconds = batch.wallOffsetSeconds;
+    for (let index = 0; index < batch.length; index += 1) {
+      const row = rowAt(batch, index);
+      if (row.time > (this.#pending?.time ?? -Infinity)) this.#acceptPending();
+      else if (row.time < (this.#pending?.time ?? -Infinity)) continue;
+      this.#pending = row;
+      this.#show(row);
+      for (const interval of this.#timeline.publish()) published.push(interval);
+    }
+    return published;
+  }
+
+  advance(time: Instant): Interval[] {
+    if (this.#pending !== undefined && time > this.#pending.time) this.#acceptPending();
+    const first = this.#learning?.[0];
+    if (first === undefined || time - first.time >= LEARNING_SECONDS) this.#learn();
+    this.#newestTime = Math.max(this.#newestTime, time);
+    if (this.#learning === undefined) this.#shape.silence(time);
+    return this.#timeline.publish();
+  }
+
+  cut(time: Instant, edge?: 'start' | 'end'): void {
+    this.#timeline.cut(time, edge);
+  }
+
+  finish(end: Instant): Interval[] {
+    this.#acceptPending();
+    this.#learn();
+    this.#shape.finish(Math.max(end, this.#counter.newestSeconds ?? end));
+    this.#counter.finish();
+    return this.#timeline.finish(end);
+  }
+
+  #show(row: Row): void {
+    this.#newestTime = Math.max(this.#newestTime, row.time);
+    if (row.status !== OK) {
+      this.#power = undefined;
+      return;
+    }
+    const field = this.#sensor.field;
+    const reading = field === undefined ? undefined : row.power?.[field];
+    if (reading !== undefined) {
+      this.#power = { time: row.time, watts: this.#calibrated(reading) };
+    }
+  }
+
+  #acceptPending(): void {
+    const row = this.#pending;
+    if (row === undefined) return;
+    this.#pending = undefined;
+    this.#teach(row);
+    if (this.#learning === undefined) {
+      this.#process(row);
+      return;
+    }
+    this.#learning.push(row);
+    const first = this.#learning[0] ?? row;
+    if (row.time - first.time >= LEARNING_SECONDS || this.#learning.length >= LEARNING_ROWS) {
+      this.#learn();
+    }
+  }
+
+  /** Ends the learning: the first readings are processed with what they taught. */
+  #learn(): void {
+    const rows = this.#learning;
+    if (rows === undefined) return;
+    this.#learning = undefined;
+    if (this.#options.samplingPeriodSeconds === undefined) {
+      const spacings = rows
+        .slice(1)
+        .map((row, index) => row.time - (rows[index]?.time ?? row.time));
+      const typical = spacings.toSorted((a, b) => a - b)[Math.floor(spacings.length / 2)];
+      if (typical !== undefined) this.#sampling.observe(typical);
+    }
+    for (const row of rows) this.#process(row);
+  }
+
+  /** Shows a reading to the grids of power and counter. */
+  #teach(row: Row): void {
+    if (row.status !== OK) return;
+    this.#chooseRegister(row);
+    const power = this.#sensor.field === undefined ? undefined : row.power?.[this.#sensor.field];
+    if (power !== undefined) {
+      if (!Number.isNaN(this.#poll.time) && power !== this.#poll.watts) {
+        this.#sensor.grid.change(this.#poll.time, row.time);
+        this.#refreshes += 1;
+        this.#unchangedSince = row.time;
+      } else if (Number.isNaN(this.#unchangedSince)) this.#unchangedSince = row.time;
+      this.#longestUnchangedSeconds = Math.max(
+        this.#longestUnchangedSeconds,
+        row.time - this.#unchangedSince,
+      );
+      this.#poll = { time: row.time, watts: power };
+    }
+    if (!Number.isNaN(row.counterJoules)) {
+      if (row.counterJoules > this.#counterPoll.value) {
+        this.#counter.grid.change(this.#counterPoll.time, row.time);
+      }
+      this.#counterPoll = { time: row.time, value: row.counterJoules };
+    }
+  }
+
+  /** The best register of those that speak; another one when the chosen has been silent for long. */
+  #chooseRegister(row: Row): void {
+    const { field, periodSeconds } = this.#sensor;
+    if (row.power === undefined) return;
+    if (field !== undefined) {
+      if (row.power[field] !== undefined) return;
+      const silence = row.time - this.#poll.time;
+      if (!(silence > this.#sampling.gapLimitSeconds(periodSeconds))) return;
+    }
+    const power = row.power;
+    const best = chooseField(
+      this.#options.device,
+      POWER_FIELDS.filter((candidate) => power[candidate] !== undefined),
+    );
+    if (best === undefined) return;
+    this.#sensor.use(best);
+    this.#poll = { time: NaN, watts: NaN };
+  }
+
+  #process(row: Row): void {
+    if (row.status !== OK) {
+      this.#shape.failure(row.time, reasonOf(row.status));
+      return;
+    }
+    const hasCounter = !Number.isNaN(row.counterJoules);
+    if (hasCounter) this.#counter.reading(row.time, row.counterJoules);
+    const field = this.#sensor.field;
+    if (field === undefined) {
+      if (hasCounter) this.#slope(row);
+      else this.#shape.failure(row.time, 'no-data');
+      return;
+    }
+    const reading = row.power?.[field];
+    if (reading === undefined) this.#shape.failure(row.time, 'no-data');
+    else if (reading < 0) this.#shape.failure(row.time, 'implausible');
+    else this.#shape.reading(row.time, this.#calibrated(reading));
+  }
+
+  /** A device that has only a counter: its mean power between two steps stands in for readings of power. */
+  #slope(row: Row): void {
+    const start = this.#slopeStart;
+    if (row.counterJoules === start.value) return;
+    this.#slopeStart = { time: row.time, value: row.counterJoules };
+    if (!(row.counterJoules > start.value)) return;
+    const power = (row.counterJoules - start.value) / (row.time - start.time);
+    this.#power = { time: row.time, watts: this.#calibrated(power) };
+    this.#shape.reading(row.time, this.#calibrated(power));
+  }
+
+  #shapeIsFiner(stepSeconds: number): boolean {
+    const { coverage, periodSeconds, field } = this.#sensor;
+    if (field === undefined) return false;
+    const spacing = Math.max(periodSeconds, this.#sampling.seconds);
+    return stepSeconds > 1.5 * spacing && (coverage >= 0.95 || stepSeconds > 0.5);
+  }
+
+  #calibrated(power: number): number {
+    const { calibration } = this.#options;
+    return calibration === undefined ? power : (power - calibration.offsetWatts) / calibration.gain;
+  }
+}
+
+const reasonOf = (status: number): GapReason => {
+  const name = READING_STATUS[status];
+  return name === undefined || name === 'ok' ? 'unknown-error' : name;
+};
+
+function rowAt(batch: Batch, index: number): Row {
+  let power: Partial<Record<PowerField, number>> | undefined;
+  for (const field of POWER_FIELDS) {
+    const value = batch.powerWatts[field]?.[index];
+    if (value === undefined || Number.isNaN(value)) continue;
+    power ??= {};
+    power[field] = value;
+  }
+  return {
+    time: batch.timeSeconds[index] ?? NaN,
+    status: batch.status[index] ?? 0,
+    power,
+    counterJoules: batch.counterJoules?.[index] ?? NaN,
+  };
 }

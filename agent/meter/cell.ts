@@ -1,0 +1,103 @@
+// What travels inside the meter: stretches of one device's time, each with its energy or with the reason it has none.
+// Cells tile time without overlap; the timeline folds them into intervals.
+
+import type { GapReason, Method } from '../model.ts';
+
+/**
+ * A stretch whose energy is known. `profile` says how the energy lies inside it, for whoever must cut it:
+ * `box` is a mean over the stretch with nothing known about its inside (one refresh of the sensor, one step of the
+ * counter); `level` is a power that was seen to last; `ramp` runs linearly from startWatts to endWatts.
+ */
+export interface MeasuredCell {
+  readonly kind: 'measured';
+  readonly start: number;
+  readonly end: number;
+  readonly energyJoules: number;
+  readonly profile: 'box' | 'level' | 'ramp';
+  readonly startWatts: number;
+  readonly endWatts: number;
+  /** Lowest and highest reading behind it. */
+  readonly minWatts: number;
+  readonly maxWatts: number;
+  readonly samples: number;
+  readonly method: Method;
+  /** The two methods side by side; NaN where one is missing. */
+  readonly counterJoules: number;
+  readonly integralJoules: number;
+  /** Bound on what a part-time sensor did not see, k = 1; adds linearly over cells. */
+  readonly aliasJoules: number;
+  /** Further systematic doubt that adds linearly: two sources that disagree. */
+  readonly doubtJoules: number;
+  /** What is independent from cell to cell. */
+  readonly varianceJoulesSquared: number;
+  /** Standard uncertainty of where the cell's limits lie. */
+  readonly timingSeconds: number;
+  /** When it only extends the nearest reading to an edge of the run: standard uncertainty of all its energy. */
+  readonly extension?: { readonly towards: 'start' | 'end'; readonly uncertaintyJoules: number };
+}
+
+/** A stretch without a measurement, and what it probably held. */
+export interface GapCell {
+  readonly kind: 'gap';
+  readonly start: number;
+  readonly end: number;
+  readonly reason: GapReason;
+  readonly estimateJoules: number;
+  readonly estimateUncertaintyJoules: number;
+}
+
+export type Cell = MeasuredCell | GapCell;
+
+/** Takes cells in order of time. */
+export type CellSink = (cell: Cell) => void;
+
+/** Mean power of a measured cell. */
+export const cellWatts = (cell: MeasuredCell): number =>
+  cell.energyJoules / (cell.end - cell.start);
+
+/** The part of a cell within [start, end), for cells that are cut before their neighbours are known. */
+export function clipCell(cell: Cell, start: number, end: number): Cell {
+  if (start <= cell.start && end >= cell.end) return cell;
+  const from = Math.max(start, cell.start);
+  const to = Math.min(end, cell.end);
+  const duration = cell.end - cell.start;
+  const share = duration > 0 ? (to - from) / duration : 0;
+  if (cell.kind === 'gap') {
+    return {
+      ...cell,
+      start: from,
+      end: to,
+      estimateJoules: cell.estimateJoules * share,
+      estimateUncertaintyJoules: cell.estimateUncertaintyJoules * share,
+    };
+  }
+  const slope = duration > 0 ? (cell.endWatts - cell.startWatts) / duration : 0;
+  const startWatts = cell.startWatts + slope * (from - cell.start);
+  const endWatts = cell.startWatts + slope * (to - cell.start);
+  const mean = (cell.startWatts + cell.endWatts) / 2;
+  // The energy may differ from the profile's by a scale; keep that scale.
+  const scale = mean > 0 ? cell.energyJoules / (mean * duration) : 0;
+  const energyShare =
+    mean > 0 ? ((scale * (startWatts + endWatts)) / 2) * (to - from) : cell.energyJoules * share;
+  const ratio = cell.energyJoules === 0 ? share : energyShare / cell.energyJoules;
+  return {
+    ...cell,
+    start: from,
+    end: to,
+    energyJoules: energyShare,
+    startWatts,
+    endWatts,
+    samples: to === cell.end ? cell.samples : 0,
+    counterJoules: cell.counterJoules * ratio,
+    integralJoules: cell.integralJoules * ratio,
+    aliasJoules: cell.aliasJoules * share,
+    doubtJoules: cell.doubtJoules * share,
+    varianceJoulesSquared: cell.varianceJoulesSquared * share,
+    ...(cell.extension !== undefined && {
+      extension: {
+        towards: cell.extension.towards,
+        uncertaintyJoules: cell.extension.uncertaintyJoules * share,
+      },
+    }),
+  };
+}

@@ -1,0 +1,385 @@
+// The hardware's energy counter: differences from the first reading on, placed in time by the counter's own grid, and
+// joined with the shape that the power readings give. MEASUREMENT.md §2, §4.4 and §4.5.
+
+import type { Warning } from '../model.ts';
+import { clipCell, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
+import { createDisagreement, type Disagreement } from './disagreement.ts';
+import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
+
+/** What bridging needs of the timeline. */
+interface GapBook {
+  gapSecondsSince(from: number): number;
+  bridge(from: number, energyJoules: number): void;
+  forgetGaps(): void;
+}
+
+interface CounterOptions {
+  /** Refresh period until readings show it. */
+  readonly assumedPeriodSeconds: number;
+  readonly offsetWatts: number;
+  readonly gain: number;
+  /** Relative standard uncertainty of a sum of sample cells, against which the counter is checked. */
+  readonly sampleUncertainty: (
+    energyJoules: number,
+    seconds: number,
+    aliasJoules: number,
+  ) => number;
+  /** Whether power readings are finer than the counter's steps and see all of the time. */
+  readonly shapeIsFiner: (stepSeconds: number) => boolean;
+  readonly sink: CellSink;
+  readonly gaps: GapBook;
+}
+
+/** Scales what the power readings say to what the counter says, where there is a counter. */
+export interface Counter {
+  readonly grid: RefreshGrid;
+  readonly warnings: readonly Warning[];
+  /** Whether joules come from the counter now. */
+  readonly active: boolean;
+  readonly seen: boolean;
+  /** Newest knot's time, for the end of a run. */
+  readonly newestSeconds: number | undefined;
+  /** A good reading of the counter, after the one at `previous` (NaN when it is the first). */
+  reading(time: number, value: number): void;
+  /** A cell of the power readings. */
+  shape(cell: Cell): void;
+  /** Uses even knots that are poorly placed, and passes on what lies beyond the last. */
+  finish(): void;
+}
+
+/** A point of the counter's course: it stood at `value` at `time`, give or take. */
+interface Knot {
+  readonly time: number;
+  readonly value: number;
+  readonly uncertainty: number;
+  /** Nothing before this knot can be told by it: the first, or the first after a restart. */
+  readonly baseline: boolean;
+}
+
+// A step is used once it is this much longer than the doubt about its ends, or this long anyway: slots must settle.
+const PRECISE_STEP_RATIO = 50;
+const PATIENCE_SECONDS = 1.5;
+// Without a new step for so long while power readings go on, the counter is not to be waited for.
+const STALE_SECONDS = 2;
+// No device draws more: a step beyond it is not energy but a restart, or garbage.
+const IMPLAUSIBLE_WATTS = 20_000;
+const NARROW_RATIO = 0.3;
+const MILLIJOULE_STEP = 1e-3;
+
+/** Creates the counter's side of a meter. */
+export function createCounter(options: CounterOptions): Counter {
+  return new CounterFusion(options);
+}
+
+class CounterFusion implements Counter {
+  readonly grid: RefreshGrid = createRefreshGrid();
+  readonly #options: CounterOptions;
+  readonly #disagreement: Disagreement;
+  #knots: Knot[] = [];
+  #queue: Cell[] = [];
+  #head = 0;
+  #frontier = -Infinity;
+  #lastTime = NaN;
+  #lastValue = NaN;
+  /** Where the counter was left when it fell silent: a later reading may tell what gaps since then held. */
+  #left: { time: number; value: number; bookedJoules: number } | undefined;
+  #stuck = false;
+  #restarts = 0;
+
+  constructor(options: CounterOptions) {
+    this.#options = options;
+    this.#disagreement = createDisagreement(options.sampleUncertainty);
+  }
+
+  get active(): boolean {
+    return this.#knots.length > 0;
+  }
+
+  get seen(): boolean {
+    return !Number.isNaN(this.#lastValue);
+  }
+
+  get newestSeconds(): number | undefined {
+    return this.#knots.at(-1)?.time;
+  }
+
+  get warnings(): readonly Warning[] {
+    return [
+      ...this.#disagreement.warnings,
+      ...(this.#stuck
+        ? [
+            {
+              code: 'counter-stuck',
+              message:
+                'The energy counter stood still while power was drawn; energy was integrated from power readings there.',
+            },
+          ]
+        : []),
+      ...(this.#restarts > 0
+        ? [
+            {
+              code: 'counter-restarted',
+              message: `The energy counter restarted ${this.#restarts} time(s), as after a driver reload; a new segment was begun each time.`,
+            },
+          ]
+        : []),
+    ];
+  }
+
+  reading(time: number, value: number): void {
+    const previous = this.#lastTime;
+    const before = this.#lastValue;
+    this.#lastTime = time;
+    this.#lastValue = value;
+    if (Number.isNaN(before)) {
+      this.#place({ ...this.#locate(NaN, time), value, baseline: true });
+      return;
+    }
+    const step = value - before;
+    if (step === 0) return;
+    if (step < 0 || !this.#plausible(step, time - previous)) {
+      this.#restart(time, value);
+      return;
+    }
+    const where = this.#locate(previous, time);
+    if (!this.active) {
+      this.#return(where, value);
+      return;
+    }
+    this.#place({ ...where, value, baseline: false });
+  }
+
+  shape(cell: Cell): void {
+    this.#frontier = cell.end;
+    this.#queue.push(cell);
+    this.#drain(false);
+    const last = this.#knots.at(-1);
+    if (last === undefined) this.#passOn(Infinity);
+    else if (this.#frontier - last.time > STALE_SECONDS) this.#leave(last);
+  }
+
+  finish(): void {
+    this.#drain(true);
+    this.#passOn(Infinity);
+  }
+
+  #plausible(step: number, duration: number): boolean {
+    return step <= IMPLAUSIBLE_WATTS * (duration + 2 * this.#options.assumedPeriodSeconds);
+  }
+
+  /** When the value that was read at `time` was made. */
+  #locate(previous: number, time: number): { time: number; uncertainty: number } {
+    const period = this.grid.periodSeconds ?? this.#options.assumedPeriodSeconds;
+    const width = Number.isNaN(previous) ? period : Math.min(period, time - previous);
+    const naive = { time: time - width / 2, uncertainty: width / Math.sqrt(12) };
+    if (!this.grid.lockedAt(time)) return naive;
+    const uncertainty = this.grid.phaseUncertaintySeconds(time);
+    if (uncertainty > naive.uncertainty) return naive;
+    const refresh = this.grid.lastRefresh(time);
+    if (width < NARROW_RATIO * period && (refresh < previous - uncertainty || refresh > time)) {
+      return naive;
+    }
+    return { time: refresh, uncertainty };
+  }
+
+  #place(knot: Knot): void {
+    const last = this.#knots.at(-1);
+    if (last !== undefined && !knot.baseline && knot.time <= last.time) return;
+    this.#knots.push(knot);
+    if (knot.baseline) this.#options.gaps.forgetGaps();
+    this.#drain(false);
+  }
+
+  /** The counter went back or leapt: a driver reload, a reset. Nothing is known across it. */
+  #restart(time: number, value: number): void {
+    this.#restarts += 1;
+    this.#left = undefined;
+    this.#drain(true);
+    this.#place({ ...this.#locate(NaN, time), value, baseline: true });
+  }
+
+  /** The counter speaks again: it may know what gaps held meanwhile. */
+  #return(where: { time: number; uncertainty: number }, value: number): void {
+    const left = this.#left;
+    this.#left = undefined;
+    if (left !== undefined && where.time > left.time) {
+      const { gaps } = this.#options;
+      const missing = gaps.gapSecondsSince(left.time);
+      const total = this.#corrected(value - left.value, where.time - left.time);
+      const energy = total - left.bookedJoules;
+      if (missing > 0 && energy >= 0 && energy <= IMPLAUSIBLE_WATTS * missing) {
+        gaps.bridge(left.time, energy);
+      }
+    }
+    this.#place({ ...where, value, baseline: true });
+  }
+
+  /** Stops waiting for the counter. */
+  #leave(last: Knot): void {
+    this.#left = { time: last.time, value: last.value, bookedJoules: 0 };
+    this.#drain(true);
+    const drew = this.#queue
+      .slice(this.#head)
+      .reduce((sum, cell) => sum + (cell.kind === 'measured' ? cell.energyJoules : 0), 0);
+    if (drew > 1e3 * MILLIJOULE_STEP && this.#lastTime > last.time + STALE_SECONDS / 2) {
+      this.#stuck = true;
+    }
+    this.#knots = [];
+    this.#passOn(Infinity);
+  }
+
+  #corrected(step: number, duration: number): number {
+    const { gain, offsetWatts } = this.#options;
+    return (step - offsetWatts * duration) / gain;
+  }
+
+  #drain(atEnd: boolean): void {
+    for (;;) {
+      const first = this.#knots[0];
+      if (first === undefined) return;
+      const next = this.#nextKnot(first, atEnd);
+      if (next === undefined) return;
+      const knot = this.#knots[next];
+      if (knot === undefined || this.#frontier < knot.time) return;
+      if (knot.baseline) this.#passOn(knot.time);
+      else this.#emitStep(first, knot);
+      this.#knots = this.#knots.slice(next);
+    }
+  }
+
+  /** The next knot that is far enough from the first for the doubt about their places. */
+  #nextKnot(first: Knot, atEnd: boolean): number | undefined {
+    let last: number | undefined;
+    for (let index = 1; index < this.#knots.length; index += 1) {
+      const knot = this.#knots[index];
+      if (knot === undefined) break;
+      if (knot.baseline) return last ?? index;
+      if (knot.time > this.#frontier) break;
+      last = index;
+      const duration = knot.time - first.time;
+      const doubt = Math.max(first.uncertainty, knot.uncertainty);
+      if (duration >= Math.min(PATIENCE_SECONDS, PRECISE_STEP_RATIO * doubt)) return index;
+    }
+    return atEnd ? last : undefined;
+  }
+
+  /** One step of the counter, with the power readings' shape inside it where they are finer. */
+  #emitStep(first: Knot, next: Knot): void {
+    this.#passOn(first.time);
+    const cells = this.#take(next.time);
+    const duration = next.time - first.time;
+    const step = this.#corrected(next.value - first.value, duration);
+    const measured = cells.filter((cell) => cell.kind === 'measured');
+    const covered = measured.reduce((sum, cell) => sum + cell.end - cell.start, 0);
+    const integral = measured.reduce((sum, cell) => sum + cell.integralJoules, 0);
+    const whole = covered >= 0.98 * duration;
+    const alias = measured.reduce((sum, cell) => sum + cell.aliasJoules, 0);
+    if (whole) this.#disagreement.observe(step, integral, duration, alias);
+    const doubt = this.#disagreement.doubtRatio * step;
+    const timing = Math.max(first.uncertainty, next.uncertainty);
+    const fuse =
+      whole &&
+      integral > 0 &&
+      step > 0 &&
+      !this.#disagreement.disagrees &&
+      this.#options.shapeIsFiner(duration);
+    const { sink } = this.#options;
+    if (!fuse) {
+      sink(flatStep(first.time, next.time, step, whole ? integral : NaN, measured, timing, doubt));
+      return;
+    }
+    const scale = step / integral;
+    for (const cell of measured) sink(scaled(cell, scale, timing, doubt / measured.length));
+  }
+
+  /** Cells up to `time` keep the power readings' own energy. */
+  #passOn(time: number): void {
+    for (const cell of this.#take(time)) {
+      if (this.#left !== undefined && cell.kind === 'measured') {
+        const overlap = clipCell(cell, Math.max(cell.start, this.#left.time), cell.end);
+        if (cell.end > this.#left.time && overlap.kind === 'measured') {
+          this.#left.bookedJoules += overlap.energyJoules;
+        }
+      }
+      this.#options.sink(cell);
+    }
+  }
+
+  /** Takes the queued cells before `time`, cutting the one that straddles it. */
+  #take(time: number): Cell[] {
+    const taken: Cell[] = [];
+    for (;;) {
+      const cell = this.#queue[this.#head];
+      if (cell === undefined || cell.start >= time) break;
+      if (cell.end <= time) {
+        taken.push(cell);
+        this.#head += 1;
+        continue;
+      }
+      taken.push(clipCell(cell, cell.start, time));
+      this.#queue[this.#head] = clipCell(cell, time, cell.end);
+      break;
+    }
+    if (this.#head > 64 || this.#head === this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return taken;
+  }
+}
+
+function scaled(
+  cell: MeasuredCell,
+  scale: number,
+  timingSeconds: number,
+  doubtJoules: number,
+): MeasuredCell {
+  const energyJoules = cell.integralJoules * scale;
+  return {
+    ...cell,
+    energyJoules,
+    method: cell.method === 'modelled' ? 'modelled' : 'counter',
+    counterJoules: energyJoules,
+    aliasJoules: 0,
+    doubtJoules,
+    varianceJoulesSquared: 0,
+    timingSeconds,
+  };
+}
+
+function flatStep(
+  start: number,
+  end: number,
+  energyJoules: number,
+  integralJoules: number,
+  under: readonly MeasuredCell[],
+  timingSeconds: number,
+  doubtJoules: number,
+): MeasuredCell {
+  const power = energyJoules / (end - start);
+  return {
+    kind: 'measured',
+    start,
+    end,
+    energyJoules,
+    profile: 'box',
+    startWatts: power,
+    endWatts: power,
+    minWatts: under.reduce(
+      (low, cell) => Math.min(low, cell.minWatts),
+      under.length > 0 ? Infinity : power,
+    ),
+    maxWatts: under.reduce(
+      (high, cell) => Math.max(high, cell.maxWatts),
+      under.length > 0 ? -Infinity : power,
+    ),
+    samples: under.reduce((sum, cell) => sum + cell.samples, 0),
+    method: 'counter',
+    counterJoules: energyJoules,
+    integralJoules,
+    aliasJoules: 0,
+    doubtJoules,
+    varianceJoulesSquared: 0,
+    timingSeconds,
+  };
+}

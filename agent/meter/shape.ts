@@ -1,0 +1,457 @@
+// From power readings to cells of energy: where in time a reading's energy belongs, what was never read, and what was
+// only extended to an edge. Works for any spacing of readings; MEASUREMENT.md §4.1–4.3 and §4.7.
+
+import type { GapReason, Method } from '../model.ts';
+import type { PowerRange } from './boards.ts';
+import type { CellSink, GapCell, MeasuredCell } from './cell.ts';
+import { createMovingAverage, type MovingAverage } from './moving-average.ts';
+import type { SamplingPeriod } from './sampling-period.ts';
+import type { SensorModel } from './sensor.ts';
+
+/** Lays readings of power out in time. */
+export interface Shape {
+  /** Everything before this has been given to the sink. */
+  readonly frontier: number;
+  reading(time: number, watts: number): void;
+  failure(time: number, reason: GapReason): void;
+  /** Time has passed without a reading. */
+  silence(time: number): void;
+  /** Extends what is known to the end of the run, by at most two seconds. */
+  finish(end: number): void;
+}
+
+interface ShapeOptions {
+  readonly start: number;
+  readonly sensor: SensorModel;
+  readonly range: PowerRange;
+  readonly sampling: SamplingPeriod;
+  readonly method: Method;
+  readonly sink: CellSink;
+}
+
+/** How far a run's first and last reading reach to its edges (MEASUREMENT.md §4.7). */
+export const EXTENSION_SECONDS = 2;
+// A held value is handed on at the latest after this, so that slots settle while nothing changes.
+const HOLD_SECONDS = 0.25;
+// Longer than one and a half refreshes: the value was met again, so its box was not a mixture of two powers.
+const ONE_REFRESH = 1.5;
+const FULL_COVERAGE = 0.95;
+const MEMORY_SECONDS = 10;
+const DELAY_SLEW = 0.002;
+
+/** Standard uncertainty of an estimate over a gap: nothing but the board's range is known (MEASUREMENT.md §4.7). */
+export function gapUncertaintyWatts(
+  estimate: number,
+  { floorWatts, limitWatts }: PowerRange,
+): number {
+  const spread = limitWatts - floorWatts;
+  return Math.hypot(spread / Math.sqrt(12), estimate - (limitWatts + floorWatts) / 2);
+}
+
+/** Creates the shape of one device's power from its run's start on. */
+export function createShape(options: ShapeOptions): Shape {
+  return new PowerShape(options);
+}
+
+class PowerShape implements Shape {
+  readonly #options: ShapeOptions;
+  #frontier: number;
+  #started = false;
+  /** The newest good reading. */
+  #lastTime = 0;
+  #lastWatts = 0;
+  #levelStart = 0;
+  #levelTiming = 0;
+  #samples = 0;
+  /** How far a held value is moved back in time: (W + T)/2. */
+  #delay: number;
+  /** Newest event of any kind: a reading, a failure, a tick. */
+  #newsTime: number;
+  #newsReason: GapReason | undefined;
+  #pieces: { end: number; reason: GapReason }[] = [];
+  #gap: { start: number; estimateJoules: number } | undefined;
+  #average: { boxes: MovingAverage; refresh: number; length: number } | undefined;
+  #meanWatts = NaN;
+  /** Mean square of what neighbouring readings do not explain of each other. */
+  #scatter = 0;
+  #step = 0;
+
+  constructor(options: ShapeOptions) {
+    this.#options = options;
+    this.#frontier = options.start;
+    this.#delay = options.sensor.delaySeconds;
+    this.#newsTime = options.start;
+  }
+
+  get frontier(): number {
+    return this.#frontier;
+  }
+
+  reading(time: number, watts: number): void {
+    if (!this.#started) {
+      this.#begin(time, watts);
+      return;
+    }
+    const spacing = time - this.#lastTime;
+    const silent =
+      this.#gap !== undefined || spacing > this.#options.sampling.gapLimitSeconds(this.#period);
+    this.#options.sampling.observe(spacing);
+    if (silent) this.#resume(time, watts);
+    else this.#continue(time, watts, spacing);
+    this.#lastTime = time;
+    this.#lastWatts = watts;
+    this.#newsTime = time;
+    this.#newsReason = undefined;
+    this.#pieces.length = 0;
+  }
+
+  failure(time: number, reason: GapReason): void {
+    this.#note(time, reason);
+    this.#newsTime = time;
+    this.#newsReason = reason;
+    this.#growGap(time);
+  }
+
+  silence(time: number): void {
+    if (time <= this.#newsTime) return;
+    const before = this.#newsTime;
+    const limit = this.#options.sampling.gapLimitSeconds(this.#period);
+    const since = this.#started ? this.#lastTime : before;
+    if (this.#gap === undefined && time - since <= limit) return;
+    this.#note(time, this.#silentReason(time));
+    this.#newsTime = time;
+    this.#growGap(time);
+  }
+
+  finish(end: number): void {
+    const { sampling } = this.#options;
+    if (this.#started && this.#gap === undefined) {
+      if (this.#average === undefined) this.#closeLevel(this.#lastTime);
+      const lost =
+        this.#newsReason !== undefined &&
+        end - this.#lastTime > sampling.gapLimitSeconds(this.#period);
+      if (end <= this.#frontier) return;
+      if (!lost) {
+        this.#extend(Math.min(end, this.#frontier + EXTENSION_SECONDS), this.#lastWatts, 'end');
+        this.#pushGap(end, 'edge', this.#lastWatts);
+        return;
+      }
+      this.#openGap();
+    }
+    if (end <= this.#frontier) return;
+    if (!this.#started && this.#gap === undefined) this.#openGap();
+    this.#note(end, this.#silentReason(end));
+    this.#flushPieces(end);
+  }
+
+  /** Follows what is learnt of the sensor slowly: a leap would book some stretch of power twice, or not at all. */
+  #followDelay(spacing: number): void {
+    const missing = this.#options.sensor.delaySeconds - this.#delay;
+    const most = DELAY_SLEW * spacing;
+    this.#delay += Math.min(Math.max(missing, -most), most);
+  }
+
+  get #period(): number {
+    return this.#options.sensor.periodSeconds;
+  }
+
+  /** The first good reading: what lies before it is an extension, or a gap. */
+  #begin(time: number, watts: number): void {
+    const { sensor, start } = this.#options;
+    const unmixing = this.#unmixes(time);
+    this.#delay = sensor.delaySeconds;
+    const from = time - (unmixing ? sensor.windowSeconds : this.#delay);
+    this.#started = true;
+    this.#meanWatts = watts;
+    if (this.#gap !== undefined) {
+      this.#closeGap(Math.max(this.#frontier, from - EXTENSION_SECONDS), watts, watts);
+    } else if (from - start > EXTENSION_SECONDS) {
+      if (this.#pieces.length > 0) {
+        this.#openGap();
+        this.#closeGap(from - EXTENSION_SECONDS, watts, watts);
+      } else this.#pushGap(from - EXTENSION_SECONDS, 'edge', watts);
+    }
+    if (from > this.#frontier) this.#extend(from, watts, 'start');
+    else if (this.#frontier === start) this.#frontier = from;
+    this.#startLevel(time, watts);
+    this.#lastTime = time;
+    this.#lastWatts = watts;
+    this.#newsTime = time;
+    this.#newsReason = undefined;
+    this.#pieces.length = 0;
+    this.#samples = 1;
+  }
+
+  /** An ordinary reading, near enough to the one before. */
+  #continue(time: number, watts: number, spacing: number): void {
+    this.#learn(watts, spacing);
+    this.#followDelay(spacing);
+    this.#samples += 1;
+    const dense = spacing <= this.#period;
+    if (this.#unmixes(time)) {
+      this.#unmix(time, watts, spacing);
+      return;
+    }
+    this.#average = undefined;
+    if (dense && watts === this.#lastWatts) {
+      this.#hold(time);
+      return;
+    }
+    if (dense) {
+      const refresh = this.#placeRefresh(this.#lastTime, time);
+      this.#closeLevel(refresh.time);
+      this.#startLevel(refresh.time, watts);
+      this.#levelTiming = refresh.uncertainty;
+      return;
+    }
+    this.#closeLevel(this.#lastTime);
+    this.#pushRamp(time, watts, spacing);
+    this.#startLevel(time, watts);
+  }
+
+  /** The first reading after a gap. */
+  #resume(time: number, watts: number): void {
+    if (this.#gap === undefined) {
+      this.#note(time, this.#silentReason(time));
+      this.#openGap();
+    } else this.#note(time, this.#silentReason(time));
+    this.#delay = this.#options.sensor.delaySeconds;
+    this.#closeGap(time - this.#delay, this.#lastWatts, watts);
+    this.#average = undefined;
+    this.#startLevel(time, watts);
+    this.#samples = 1;
+    this.#meanWatts = watts;
+  }
+
+  #startLevel(time: number, watts: number): void {
+    this.#levelStart = time;
+    this.#levelTiming = this.#period / 4;
+    this.#step = Math.abs(watts - this.#lastWatts);
+  }
+
+  /** When in (previous, time] the register refreshed. */
+  #placeRefresh(previous: number, time: number): { time: number; uncertainty: number } {
+    const { grid } = this.#options.sensor;
+    const middle = (previous + time) / 2;
+    if (grid.lockedAt(time)) {
+      const refresh = grid.lastRefresh(time);
+      if (refresh >= previous - 0.1 * this.#period) {
+        return {
+          time: Math.max(previous, refresh),
+          uncertainty: Math.min(grid.phaseUncertaintySeconds(time), (time - previous) / 3.5),
+        };
+      }
+    }
+    return { time: middle, uncertainty: (time - previous) / Math.sqrt(12) };
+  }
+
+  /** The same value once more is a refresh like any other: time goes on at this power. */
+  #hold(time: number): void {
+    if (time - this.#delay - this.#frontier < Math.max(HOLD_SECONDS, 2 * this.#period)) return;
+    this.#pushLevel(time - this.#delay, 'level');
+  }
+
+  #closeLevel(time: number): void {
+    const { sensor } = this.#options;
+    const single =
+      time - this.#levelStart <= ONE_REFRESH * this.#period && sensor.coverage >= FULL_COVERAGE;
+    this.#pushLevel(time - this.#delay, single ? 'box' : 'level');
+  }
+
+  #pushLevel(end: number, profile: 'box' | 'level'): void {
+    const duration = end - this.#frontier;
+    if (duration <= 0) return;
+    this.#push(end, this.#lastWatts * duration, profile, this.#lastWatts, this.#lastWatts, 0);
+  }
+
+  /** Refreshes between two readings that nobody met: a straight line, and the doubt that it deserves. */
+  #pushRamp(time: number, watts: number, spacing: number): void {
+    const end = time - this.#delay;
+    const duration = end - this.#frontier;
+    if (duration <= 0) return;
+    const unseen = Math.max(0, 1 - this.#options.sensor.windowSeconds / spacing);
+    const step = watts - this.#lastWatts;
+    const variance = duration * duration * (this.#scatter * unseen + (step * step) / 12);
+    const energy = ((this.#lastWatts + watts) / 2) * duration;
+    this.#push(end, energy, 'ramp', this.#lastWatts, watts, variance);
+  }
+
+  #unmixes(time: number): boolean {
+    const { sensor } = this.#options;
+    return (
+      sensor.periodSeconds > 0 &&
+      sensor.windowSeconds >= 1.9 * sensor.periodSeconds &&
+      sensor.grid.lockedAt(time)
+    );
+  }
+
+  /** A register that averages over many refreshes: each refresh gives the mean of its own period. */
+  #unmix(time: number, watts: number, spacing: number): void {
+    const { grid } = this.#options.sensor;
+    const period = this.#period;
+    const length = Math.round(this.#options.sensor.windowSeconds / period);
+    if (this.#average === undefined || this.#average.length !== length) {
+      const refresh = grid.lastRefresh(this.#lastTime);
+      this.#average = { boxes: createMovingAverage(length, this.#lastWatts), refresh, length };
+      if (refresh > this.#frontier) this.#pushLevel(refresh, 'level');
+    }
+    const average = this.#average;
+    // An unchanged value may still be the old one if the grid is a little early: wait for certainty.
+    const newest = grid.lastRefresh(watts === this.#lastWatts ? time - period / 5 : time);
+    const count = Math.round((newest - average.refresh) / period);
+    for (let step = 1; step <= count; step += 1) {
+      const refresh = newest - (count - step) * period;
+      const seen = spacing > period ? step / count : step === count ? 1 : 0;
+      const value = this.#lastWatts + (watts - this.#lastWatts) * seen;
+      const box = average.boxes.next(value);
+      const duration = refresh - this.#frontier;
+      if (duration > 0) this.#push(refresh, box * duration, 'box', box, box, 0);
+      average.refresh = refresh;
+    }
+  }
+
+  #learn(watts: number, spacing: number): void {
+    const share = Math.min(1, spacing / MEMORY_SECONDS);
+    this.#meanWatts += share * (watts - this.#meanWatts);
+    const step = watts - this.#lastWatts;
+    // Of two independent neighbours the difference has twice the variance of one.
+    const memory = 0.1;
+    if (spacing > this.#period) this.#scatter += memory * ((step * step) / 2 - this.#scatter);
+  }
+
+  #push(
+    end: number,
+    energyJoules: number,
+    profile: MeasuredCell['profile'],
+    startWatts: number,
+    endWatts: number,
+    varianceJoulesSquared: number,
+    extension?: MeasuredCell['extension'],
+  ): void {
+    const duration = end - this.#frontier;
+    const cell: MeasuredCell = {
+      kind: 'measured',
+      start: this.#frontier,
+      end,
+      energyJoules,
+      profile,
+      startWatts,
+      endWatts,
+      minWatts: Math.min(this.#lastWatts, profile === 'ramp' ? endWatts : this.#lastWatts),
+      maxWatts: Math.max(this.#lastWatts, profile === 'ramp' ? endWatts : this.#lastWatts),
+      samples: this.#samples,
+      method: this.#options.method,
+      counterJoules: NaN,
+      integralJoules: energyJoules,
+      aliasJoules: this.#aliasWatts() * duration,
+      doubtJoules: 0,
+      varianceJoulesSquared,
+      timingSeconds: this.#levelTiming,
+      ...(extension !== undefined && { extension }),
+    };
+    this.#samples = 0;
+    this.#frontier = end;
+    this.#options.sink(cell);
+  }
+
+  /** ½(1−c)·max(P−P_min, P_max−P) of a part-time sensor (MEASUREMENT.md §4.8). */
+  #aliasWatts(): number {
+    const { sensor, range } = this.#options;
+    if (sensor.coverage >= FULL_COVERAGE) return 0;
+    const reach = Math.max(this.#meanWatts - range.floorWatts, range.limitWatts - this.#meanWatts);
+    return 0.5 * (1 - sensor.coverage) * Math.max(0, reach);
+  }
+
+  #extend(end: number, watts: number, towards: 'start' | 'end'): void {
+    const duration = end - this.#frontier;
+    if (duration <= 0) return;
+    const { limitWatts, floorWatts } = this.#options.range;
+    const wander = Math.hypot(this.#step, Math.sqrt(this.#scatter), 0.02 * watts);
+    const doubt = Math.min(wander, (limitWatts - floorWatts) / Math.sqrt(12));
+    const before = this.#lastWatts;
+    this.#lastWatts = watts;
+    this.#push(end, watts * duration, 'level', watts, watts, 0, {
+      towards,
+      uncertaintyJoules: doubt * duration,
+    });
+    this.#lastWatts = before;
+  }
+
+  #silentReason(time: number): GapReason {
+    const limit = this.#options.sampling.gapLimitSeconds(this.#period);
+    if (this.#newsReason !== undefined && time - this.#newsTime <= limit) return this.#newsReason;
+    return this.#started ? 'no-reading' : 'edge';
+  }
+
+  /** Remembers why the time since the last event has no reading. */
+  #note(time: number, reason: GapReason): void {
+    const last = this.#pieces.at(-1);
+    if (last?.reason === reason) last.end = time;
+    else this.#pieces.push({ end: time, reason });
+  }
+
+  #growGap(time: number): void {
+    if (this.#gap === undefined) {
+      const limit = this.#started
+        ? this.#options.sampling.gapLimitSeconds(this.#period)
+        : EXTENSION_SECONDS;
+      if (time - (this.#started ? this.#lastTime : this.#options.start) <= limit) return;
+      this.#openGap();
+    }
+    const reach = this.#started ? time - this.#delay : time - this.#delay - EXTENSION_SECONDS;
+    this.#flushPieces(reach);
+  }
+
+  #openGap(): void {
+    if (this.#started && this.#average === undefined) this.#closeLevel(this.#lastTime);
+    this.#gap = { start: this.#frontier, estimateJoules: 0 };
+  }
+
+  /** Hands gap pieces on up to `end`; what is beyond stays remembered. */
+  #flushPieces(end: number): void {
+    const estimate = this.#started ? this.#lastWatts : this.#middleWatts();
+    const pieces = this.#pieces;
+    for (const piece of pieces) {
+      this.#pushGap(Math.min(end, piece.end), piece.reason, estimate);
+    }
+    const last = pieces.at(-1);
+    if (last === undefined) return;
+    if (end > this.#frontier) this.#pushGap(end, last.reason, estimate);
+    this.#pieces = [last];
+  }
+
+  /** The gap ends: its estimate becomes the midpoint of its two neighbours over its whole length. */
+  #closeGap(end: number, beforeWatts: number, afterWatts: number): void {
+    const gap = this.#gap;
+    if (gap === undefined) return;
+    const middle = (beforeWatts + afterWatts) / 2;
+    const whole = Math.max(0, end - gap.start) * middle;
+    const remaining = end - this.#frontier;
+    const rate = remaining > 0 ? (whole - gap.estimateJoules) / remaining : middle;
+    for (const piece of this.#pieces) {
+      this.#pushGap(Math.min(end, piece.end), piece.reason, rate, middle);
+    }
+    this.#pushGap(end, this.#pieces.at(-1)?.reason ?? 'no-reading', rate, middle);
+    this.#gap = undefined;
+  }
+
+  #pushGap(end: number, reason: GapReason, rateWatts: number, levelWatts = rateWatts): void {
+    const duration = end - this.#frontier;
+    if (duration <= 0) return;
+    const cell: GapCell = {
+      kind: 'gap',
+      start: this.#frontier,
+      end,
+      reason,
+      estimateJoules: rateWatts * duration,
+      estimateUncertaintyJoules: gapUncertaintyWatts(levelWatts, this.#options.range) * duration,
+    };
+    if (this.#gap !== undefined) this.#gap.estimateJoules += cell.estimateJoules;
+    this.#frontier = end;
+    this.#options.sink(cell);
+  }
+
+  #middleWatts(): number {
+    return (this.#options.range.floorWatts + this.#options.range.limitWatts) / 2;
+  }
+}

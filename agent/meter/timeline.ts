@@ -1,0 +1,403 @@
+// Folds cells into intervals: slots of equal length, cut where a run, a window, a price or a job begins or ends. Last
+// step of the meter; what it has published is final, save that a counter may fill a published gap afterwards.
+
+import type { GapReason, Interval, Method } from '../model.ts';
+import { instant, joules, seconds, watts } from '../units.ts';
+import type { Trust } from './boards.ts';
+import { cellWatts, clipCell, type Cell, type GapCell, type MeasuredCell } from './cell.ts';
+import { cutUncertainty, energyBefore, type Edge, type Surroundings } from './split.ts';
+import { NO_UNCERTAINTY, systematicParts } from './uncertainty.ts';
+
+/** Collects cells and publishes intervals. */
+export interface Timeline {
+  /** Everything before this has been published. */
+  readonly settled: number;
+  /** Cells up to here have come. */
+  readonly frontier: number;
+  push(cell: Cell): void;
+  /** An interval is to end at `time`; `edge` when power is thought to step there. */
+  cut(time: number, edge: Edge): void;
+  /** Intervals that have become final. */
+  publish(): Interval[];
+  /** Publishes everything up to `end`, which is the end of the run. */
+  finish(end: number): Interval[];
+  /** The counter has told what the gaps since `from` held: `energyJoules` for all of them together. */
+  bridge(from: number, energyJoules: number): void;
+  /** Seconds of gap since `from`, and whether bridging them is still possible. */
+  gapSecondsSince(from: number): number;
+  /** Gaps up to now will not be bridged any more. */
+  forgetGaps(): void;
+}
+
+interface TimelineOptions {
+  readonly uuid: string;
+  readonly start: number;
+  readonly slotSeconds: number;
+  readonly method: Method;
+  readonly trust: Trust;
+  /** Wall clock minus timeline, as last heard. */
+  readonly wallOffsetSeconds: () => number;
+}
+
+// A cut may come this much after its moment: the exit of a process is known a little later than it happens.
+const HOLD_BACK_SECONDS = 0.3;
+// Queues are compacted when this many used cells have gathered at their front.
+const COMPACT_COUNT = 256;
+// So many separate gaps can wait for a counter to fill them; older ones stay gaps.
+const BRIDGEABLE_COUNT = 1000;
+
+interface PublishedGap {
+  readonly start: number;
+  end: number;
+  estimateJoules: number;
+  estimateUncertaintyJoules: number;
+}
+
+/** Creates a timeline from a run's start on. */
+export function createTimeline(options: TimelineOptions): Timeline {
+  return new CellTimeline(options);
+}
+
+class CellTimeline implements Timeline {
+  readonly #options: TimelineOptions;
+  #cells: Cell[] = [];
+  /** The first cell that reaches beyond `settled`; the one before it is kept as its neighbour. */
+  #head = 0;
+  #settled: number;
+  #frontier: number;
+  #slot = 0;
+  #edgeJoules = NaN;
+  readonly #cuts: number[] = [];
+  readonly #edges = new Map<number, Edge>();
+  #gaps: PublishedGap[] = [];
+  #late: Interval[] = [];
+  #gapCut = false;
+
+  constructor(options: TimelineOptions) {
+    this.#options = options;
+    this.#settled = options.start;
+    this.#frontier = options.start;
+    this.#edges.set(options.start, 'start');
+  }
+
+  get settled(): number {
+    return this.#settled;
+  }
+
+  get frontier(): number {
+    return this.#frontier;
+  }
+
+  push(cell: Cell): void {
+    if (cell.end <= cell.start) return;
+    this.#cells.push(cell);
+    this.#frontier = cell.end;
+    this.#dropSettled();
+  }
+
+  cut(time: number, edge: Edge): void {
+    if (time < this.#settled) {
+      throw new RangeError(
+        `Cannot cut at ${time}: everything before ${this.#settled} has been published. Cut before more readings are added.`,
+      );
+    }
+    if (edge !== undefined) this.#edges.set(time, edge);
+    if (time === this.#settled || this.#cuts.includes(time)) return;
+    this.#cuts.push(time);
+    this.#cuts.sort((a, b) => a - b);
+  }
+
+  publish(): Interval[] {
+    const published: Interval[] = this.#takeLate();
+    for (;;) {
+      const end = this.#nextBoundary();
+      if (!this.#ready(end)) return published;
+      published.push(this.#intervalUntil(end));
+    }
+  }
+
+  finish(end: number): Interval[] {
+    const published: Interval[] = this.#takeLate();
+    if (end <= this.#settled) return published;
+    if (!this.#edges.has(end)) this.#edges.set(end, 'end');
+    while (this.#settled < end) {
+      published.push(this.#intervalUntil(Math.min(end, this.#nextBoundary())));
+    }
+    return published;
+  }
+
+  gapSecondsSince(from: number): number {
+    let total = 0;
+    for (const gap of this.#gaps) total += Math.max(0, gap.end - Math.max(gap.start, from));
+    for (const cell of this.#cells.slice(this.#head)) {
+      if (cell.kind === 'gap') {
+        total += Math.max(0, cell.end - Math.max(cell.start, from, this.#settled));
+      }
+    }
+    return total;
+  }
+
+  forgetGaps(): void {
+    this.#gaps = [];
+  }
+
+  bridge(from: number, energyJoules: number): void {
+    const total = this.gapSecondsSince(from);
+    if (!(total > 0)) return;
+    const power = energyJoules / total;
+    for (const gap of this.#gaps) {
+      if (gap.end > from) this.#late.push(this.#bridgingInterval(gap, power));
+    }
+    this.#gaps = [];
+    this.#cells = this.#cells.flatMap((cell, index) =>
+      index >= this.#head && cell.kind === 'gap' ? this.#bridgedCells(cell, power) : [cell],
+    );
+  }
+
+  #takeLate(): Interval[] {
+    const late = this.#late;
+    this.#late = [];
+    return late;
+  }
+
+  #nextBoundary(): number {
+    const { start, slotSeconds } = this.#options;
+    while (start + (this.#slot + 1) * slotSeconds <= this.#settled) this.#slot += 1;
+    const slotEnd = start + (this.#slot + 1) * slotSeconds;
+    while (this.#cuts[0] !== undefined && this.#cuts[0] <= this.#settled) this.#cuts.shift();
+    return Math.min(slotEnd, this.#cuts[0] ?? Infinity);
+  }
+
+  /** Enough is known beyond `end`: also the neighbour of a cell that is cut there. */
+  #ready(end: number): boolean {
+    if (this.#frontier < end + HOLD_BACK_SECONDS) return false;
+    const last = this.#cells.at(-1);
+    return last === undefined || last.start >= end || last.kind === 'gap' || last.profile !== 'box';
+  }
+
+  #dropSettled(): void {
+    for (;;) {
+      const cell = this.#cells[this.#head];
+      const isLast = this.#head + 1 >= this.#cells.length;
+      if (cell === undefined || cell.end > this.#settled || isLast) break;
+      this.#head += 1;
+    }
+    if (this.#head > COMPACT_COUNT) {
+      this.#cells = this.#cells.slice(this.#head - 1);
+      this.#head = 1;
+    }
+  }
+
+  #intervalUntil(end: number): Interval {
+    const start = this.#settled;
+    const sum = new IntervalSum();
+    let index = this.#head;
+    for (; index < this.#cells.length; index += 1) {
+      const cell = this.#cells[index];
+      if (cell === undefined || cell.start >= end) break;
+      const from = Math.max(start, cell.start);
+      const to = Math.min(end, cell.end);
+      if (to <= from) continue;
+      if (cell.kind === 'gap') this.#addGap(sum, cell, from, to);
+      else this.#addMeasured(sum, cell, index, from, to);
+    }
+    const edgeBefore = Number.isNaN(this.#edgeJoules) ? this.#edgeAt(start) : this.#edgeJoules;
+    this.#edgeJoules = this.#edgeAt(end);
+    const interval = this.#interval(sum, start, end, edgeBefore);
+    this.#settled = end;
+    this.#gapCut = this.#cuts[0] === end;
+    this.#dropSettled();
+    return interval;
+  }
+
+  #interval(sum: IntervalSum, start: number, end: number, edgeBefore: number): Interval {
+    const { uuid, trust, method, wallOffsetSeconds } = this.#options;
+    const observed = sum.observed;
+    return {
+      uuid,
+      startSeconds: instant(start),
+      endSeconds: instant(end),
+      method: method === 'modelled' || sum.counterSeconds * 2 < observed ? method : 'counter',
+      energyJoules: joules(sum.energy),
+      observedSeconds: seconds(observed),
+      gapSeconds: sum.gaps,
+      gapEstimateJoules: joules(sum.estimate),
+      gapEstimateUncertaintyJoules: joules(sum.estimateUncertainty),
+      bridgedSeconds: seconds(0),
+      uncertainty: {
+        ...withDoubt(systematicParts(trust, sum.energy, observed), sum.doubt),
+        aliasJoules: sum.alias,
+        startEdgeJoules: observed > 0 ? edgeBefore : 0,
+        endEdgeJoules: observed > 0 ? this.#edgeJoules : 0,
+        independentJoulesSquared: sum.variance,
+      },
+      ...(sum.max >= sum.min && { powerMaxWatts: watts(sum.max), powerMinWatts: watts(sum.min) }),
+      sampleCount: sum.samples,
+      ...(Number.isFinite(sum.counter) && observed > 0 && { counterJoules: joules(sum.counter) }),
+      ...(Number.isFinite(sum.integral) &&
+        observed > 0 && { integralJoules: joules(sum.integral) }),
+      wallOffsetSeconds: wallOffsetSeconds(),
+    };
+  }
+
+  #addMeasured(
+    sum: IntervalSum,
+    cell: MeasuredCell,
+    index: number,
+    from: number,
+    to: number,
+  ): void {
+    const whole = from === cell.start && to === cell.end;
+    const around = whole ? NOTHING_AROUND : this.#around(index);
+    const before = whole ? 0 : energyBefore(cell, from, around, this.#edges.get(from));
+    const until = whole ? cell.energyJoules : energyBefore(cell, to, around, this.#edges.get(to));
+    sum.addMeasured(cell, until - before, from, to);
+  }
+
+  #addGap(sum: IntervalSum, cell: GapCell, from: number, to: number): void {
+    sum.addGap(cell, from, to);
+    const share = (to - from) / (cell.end - cell.start);
+    const last = this.#gaps.at(-1);
+    const estimate = cell.estimateJoules * share;
+    const uncertainty = cell.estimateUncertaintyJoules * share;
+    if (last !== undefined && last.end === from && !this.#gapCut) {
+      last.end = to;
+      last.estimateJoules += estimate;
+      last.estimateUncertaintyJoules += uncertainty;
+    } else {
+      this.#gaps.push({
+        start: from,
+        end: to,
+        estimateJoules: estimate,
+        estimateUncertaintyJoules: uncertainty,
+      });
+    }
+    this.#gapCut = false;
+    if (this.#gaps.length > BRIDGEABLE_COUNT) this.#gaps.shift();
+  }
+
+  #around(index: number): Surroundings {
+    const before = index > 0 ? this.#cells[index - 1] : undefined;
+    const after = this.#cells[index + 1];
+    return {
+      beforeWatts: before?.kind === 'measured' ? lateWatts(before) : undefined,
+      afterWatts: after?.kind === 'measured' ? earlyWatts(after) : undefined,
+    };
+  }
+
+  /** What cutting at `time` leaves uncertain on either side; the same for both. */
+  #edgeAt(time: number): number {
+    for (let index = Math.max(0, this.#head - 1); index < this.#cells.length; index += 1) {
+      const cell = this.#cells[index];
+      if (cell === undefined || cell.start > time) break;
+      if (cell.kind === 'gap' || cell.end < time) continue;
+      // A cut at the limit of two cells is a cut at the end of the earlier one, unless nothing follows it.
+      return cutUncertainty(cell, time, this.#around(index), this.#edges.get(time));
+    }
+    return 0;
+  }
+
+  #bridgingInterval(gap: PublishedGap, power: number): Interval {
+    const duration = gap.end - gap.start;
+    const energy = power * duration;
+    return {
+      uuid: this.#options.uuid,
+      startSeconds: instant(gap.start),
+      endSeconds: instant(gap.end),
+      method: 'counter',
+      energyJoules: joules(energy),
+      observedSeconds: seconds(duration),
+      gapSeconds: {},
+      gapEstimateJoules: joules(-gap.estimateJoules),
+      gapEstimateUncertaintyJoules: joules(-gap.estimateUncertaintyJoules),
+      bridgedSeconds: seconds(duration),
+      uncertainty: { ...NO_UNCERTAINTY, ...systematicParts(this.#options.trust, energy, duration) },
+      sampleCount: 0,
+      counterJoules: joules(energy),
+      wallOffsetSeconds: this.#options.wallOffsetSeconds(),
+    };
+  }
+
+  /** A gap that was not published yet becomes measured; a published part of it stays a gap. */
+  #bridgedCells(cell: GapCell, power: number): Cell[] {
+    const start = Math.max(cell.start, this.#settled);
+    const measured: MeasuredCell = {
+      kind: 'measured',
+      start,
+      end: cell.end,
+      energyJoules: power * (cell.end - start),
+      profile: 'level',
+      startWatts: power,
+      endWatts: power,
+      minWatts: power,
+      maxWatts: power,
+      samples: 0,
+      method: 'counter',
+      counterJoules: power * (cell.end - start),
+      integralJoules: NaN,
+      aliasJoules: 0,
+      doubtJoules: 0,
+      varianceJoulesSquared: 0,
+      timingSeconds: 0,
+    };
+    return start > cell.start ? [clipCell(cell, cell.start, start), measured] : [measured];
+  }
+}
+
+const NOTHING_AROUND: Surroundings = { beforeWatts: undefined, afterWatts: undefined };
+
+const lateWatts = (cell: MeasuredCell): number =>
+  cell.profile === 'ramp' ? cell.endWatts : cellWatts(cell);
+const earlyWatts = (cell: MeasuredCell): number =>
+  cell.profile === 'ramp' ? cell.startWatts : cellWatts(cell);
+
+const withDoubt = (
+  parts: { gainJoules: number; offsetJoules: number },
+  doubtJoules: number,
+): { gainJoules: number; offsetJoules: number } => ({
+  ...parts,
+  gainJoules: Math.hypot(parts.gainJoules, doubtJoules),
+});
+
+/** Adds up the cells of one interval. */
+class IntervalSum {
+  energy = 0;
+  observed = 0;
+  counterSeconds = 0;
+  counter = 0;
+  integral = 0;
+  alias = 0;
+  doubt = 0;
+  variance = 0;
+  estimate = 0;
+  estimateUncertainty = 0;
+  samples = 0;
+  min = Infinity;
+  max = -Infinity;
+  readonly gaps: Partial<Record<GapReason, number>> = {};
+
+  addMeasured(cell: MeasuredCell, energy: number, from: number, to: number): void {
+    const duration = to - from;
+    const share = duration / (cell.end - cell.start);
+    const energyShare = cell.energyJoules === 0 ? share : energy / cell.energyJoules;
+    this.energy += energy;
+    this.observed += duration;
+    if (cell.method === 'counter') this.counterSeconds += duration;
+    this.counter += cell.counterJoules * energyShare;
+    this.integral += cell.integralJoules * energyShare;
+    this.alias += cell.aliasJoules * share;
+    this.doubt += cell.doubtJoules * share;
+    this.variance += cell.varianceJoulesSquared * share;
+    if (to === cell.end) this.samples += cell.samples;
+    this.min = Math.min(this.min, cell.minWatts);
+    this.max = Math.max(this.max, cell.maxWatts);
+  }
+
+  addGap(cell: GapCell, from: number, to: number): void {
+    const duration = to - from;
+    const share = duration / (cell.end - cell.start);
+    this.gaps[cell.reason] = (this.gaps[cell.reason] ?? 0) + duration;
+    this.estimate += cell.estimateJoules * share;
+    this.estimateUncertainty += cell.estimateUncertaintyJoules * share;
+  }
+}
