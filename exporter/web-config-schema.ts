@@ -78,7 +78,8 @@ const headers = z.strictObject({
 });
 
 const BCRYPT_HASH = /^\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}$/;
-const DURATION = /^\d+(?:\.\d+)?(?:ms|s|m|h)$/;
+const DURATION = /^(?:0|\d+(?:\.\d+)?(?:ms|s|m|h))$/;
+const NO_DURATION = 'must be a duration such as 100ms or 1s, or 0';
 
 /** Checks web.config.yml. */
 export const WEB_CONFIG_SCHEMA: z.ZodType<RawWebConfig> = z.strictObject({
@@ -99,8 +100,8 @@ export const WEB_CONFIG_SCHEMA: z.ZodType<RawWebConfig> = z.strictObject({
   rate_limit: z
     .strictObject({
       interval: z
-        .union([z.literal(0), z.literal('0'), z.string().regex(DURATION)], {
-          error: 'must be a duration such as 100ms or 1s, or 0',
+        .union([z.literal(0), z.string().regex(DURATION, { error: NO_DURATION })], {
+          error: NO_DURATION,
         })
         .default(0),
       burst: z
