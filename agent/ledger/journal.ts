@@ -161,7 +161,6 @@ export class Journal {
       while (this.#queue.length > 0) await this.#writeBatch(start);
       // A sync may have failed meanwhile: its own retry mends that.
       if (this.#failing && !this.#mustRewrite) this.#recovered();
-      this.#flushLater();
     } catch (error) {
       this.#fail(error, true);
     } finally {
@@ -205,6 +204,7 @@ export class Journal {
     }
     this.#writtenBytes += bytes.length;
     this.#rememberUnsynced(bytes);
+    this.#flushLater();
     for (const one of batch) {
       this.#heldBytes -= one.json.length;
       one.settle?.('written');
