@@ -26,11 +26,6 @@ export class SnapshotStream implements Disposable {
     this.#port = port;
   }
 
-  /** How many pages are open. */
-  get clientCount(): number {
-    return this.#clients.size;
-  }
-
   /** Begins to listen to publications. */
   open(): void {
     this.#unsubscribe = this.#port.subscribe((snapshot) => this.#publish(snapshot));
