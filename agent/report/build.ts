@@ -129,19 +129,21 @@ export function buildReport(input: ReportInput): Report {
   const parts = { devices, hosts, powerUsageEffectiveness };
   const energy = energyOfAll(parts);
   const run = runOf(input);
+  const compute = computeOfAll(parts, energy, run.durationSeconds);
   return present({
     schema: REPORT_SCHEMA,
     generatedAt: isoTime(input.generatedSeconds),
     wattmeterVersion: input.version,
     run,
     energy,
-    compute: computeOfAll(parts, energy, run.durationSeconds),
+    compute,
     data: input.data,
     devices,
     hosts: hosts.length > 0 ? hosts : undefined,
     cost: costOf({
       tariff: input.tariff,
       totals: books.devices.map(({ totals }) => totals),
+      facilityKilowattHours: compute.energyKilowattHours,
       startSeconds: books.run.startSeconds,
       endSeconds: books.endSeconds,
       ...present({ pricePeriods: input.pricePeriods, otherCosts: input.otherCosts }),

@@ -2,6 +2,7 @@
 
 import { present } from './present.ts';
 import type { Report } from './report.ts';
+import { supplierOf } from './words.ts';
 
 const ACTIVITIES: readonly string[] = [
   'design',
@@ -28,7 +29,7 @@ function activityOf({ run }: Report): string {
 }
 
 function consumptionOf(report: Report): object {
-  const { carbon, compute, cost, energy } = report;
+  const { carbon, compute, energy } = report;
   const measure = { value: compute.energyKilowattHours, unit: 'kWh' };
   const tonnes = 'missing' in carbon ? undefined : carbon.locationBasedGrams / GRAMS_PER_TONNE;
   return present({
@@ -36,7 +37,7 @@ function consumptionOf(report: Report): object {
     energyProviders: [
       {
         description: 'missing' in carbon ? 'grid zone not given' : `grid zone ${carbon.zone}`,
-        organization: { name: cost.tariff.name },
+        organization: { name: supplierOf(report) },
         energySource: 'unknown',
         energyProvided: measure,
       },

@@ -2,10 +2,11 @@
 
 import { toKilowattHours } from '../units.ts';
 import { csvOf } from './csv.ts';
-import { exactCost } from './money.ts';
-import { measuredOf } from './total.ts';
-import type { Report, ReportPricePeriod } from './report.ts';
 import { sum } from './figure.ts';
+import { exactCost } from './money.ts';
+import type { Report, ReportPricePeriod } from './report.ts';
+import { measuredOf } from './total.ts';
+import { supplierOf } from './words.ts';
 
 const PUBLISHER = 'Wattmeter';
 
@@ -81,12 +82,12 @@ const COLUMNS = {
   ContractedCost: (row) => row.cost,
   ContractedUnitPrice: (row) => row.pricePerKilowattHour,
   EffectiveCost: (row) => row.cost,
-  InvoiceIssuerName: (_, { cost }) => cost.tariff.name,
+  InvoiceIssuerName: (_, report) => supplierOf(report),
   ListCost: (row) => row.cost,
   ListUnitPrice: (row) => row.pricePerKilowattHour,
   PricingQuantity: (row) => row.facilityKilowattHours,
   PricingUnit: () => 'kWh',
-  ProviderName: (_, { cost }) => cost.tariff.name,
+  ProviderName: (_, report) => supplierOf(report),
   PublisherName: () => PUBLISHER,
   ServiceCategory: () => 'AI and Machine Learning',
   ServiceName: () => 'GPU electricity',

@@ -4,23 +4,27 @@ import { formatDuration, formatEnergy, formatPercent, formatPower } from '../dis
 import { figuresOf } from './figures.ts';
 import { powerProfile, type PowerSeries } from './power-profile.ts';
 import type { Report, ReportDevice } from './report.ts';
-import { methodSentence, uncertaintySentence } from './words.ts';
+import { methodSentence, modelsInWords, uncertaintySentence } from './words.ts';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1b1f24;--faint:#667;--line:#d5d9de;--paper:#fff;--mark:#0a6e4f;--alarm:#8a4b00}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--faint:#9aa3ad;--line:#39414a;--paper:#15191d;--mark:#4cc38a;--alarm:#f0b060}}
 *{box-sizing:border-box}
-body{margin:2rem auto;max-width:56rem;padding:0 1rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
+body{margin:2rem auto;max-width:60rem;padding:0 1rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.6rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 p{margin:.3rem 0}.faint,td.note{color:var(--faint)}code{overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%}
 th,td{padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{font-weight:600}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.value{font-weight:600;font-variant-numeric:tabular-nums}
+th[scope=row]{white-space:nowrap}td.value{font-weight:600;white-space:nowrap;padding-right:1.5rem;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}svg{width:100%;height:auto;display:block}
+td.uuid{font:.75rem/2 ui-monospace,monospace;white-space:nowrap;color:var(--faint)}
 .alarm{color:var(--alarm)}
 @media print{:root{--ink:#000;--faint:#444;--line:#999;--paper:#fff;--mark:#000;--alarm:#000}body{margin:0;max-width:none;font-size:11px}h2,tr,svg{break-inside:avoid}}
 `;
+
+// Beyond this a value is a sentence that says why there is none.
+const LONG_VALUE = 40;
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -51,11 +55,11 @@ function tableOf(titles: readonly string[], rows: readonly string[], textColumns
   return `<div class="scroll"><table><thead>${rowOf(head)}</thead><tbody>${rows.join('\n')}</tbody></table></div>`;
 }
 
-const deviceRow = (device: ReportDevice): string =>
+const deviceRow = (device: ReportDevice, isMixed: boolean): string =>
   rowOf([
     cell(device.host === undefined ? String(device.index) : `${device.host}:${device.index}`),
-    cell(device.model),
-    cell(device.uuid, 'note'),
+    ...(isMixed ? [cell(device.model)] : []),
+    cell(device.uuid, 'uuid'),
     cell(
       device.observedSeconds > 0
         ? formatEnergy(device.energyJoules, device.uncertaintyJoules)
@@ -70,8 +74,11 @@ const deviceRow = (device: ReportDevice): string =>
 
 function deviceTable({ devices }: Report): string {
   if (devices.length === 0) return '';
-  const titles = ['GPU', 'model', 'uuid', 'energy', 'mean', 'max', 'coverage', 'by'];
-  return `<h2>GPUs</h2>${tableOf(titles, devices.map(deviceRow), 3)}`;
+  const isMixed = new Set(devices.map(({ model }) => model)).size > 1;
+  const names = ['GPU', ...(isMixed ? ['model'] : []), 'uuid'];
+  const titles = [...names, 'energy', 'mean', 'max', 'coverage', 'by'];
+  const rows = devices.map((device) => deviceRow(device, isMixed));
+  return `<h2>${escapeHtml(modelsInWords(devices))}</h2>${tableOf(titles, rows, names.length)}`;
 }
 
 function windowTable({ windows }: Report): string {
@@ -90,7 +97,7 @@ function figureTable(report: Report): string {
   const rows = figuresOf(report).map(({ label, value, note = '' }) =>
     rowOf([
       `<th scope="row">${escapeHtml(label.trim())}</th>`,
-      cell(value, 'value'),
+      cell(value, value.length > LONG_VALUE ? 'sentence' : 'value'),
       cell(note, 'note'),
     ]),
   );

@@ -3,7 +3,7 @@
 import { Decimal } from 'decimal.js';
 
 import type { Totals } from '../account.ts';
-import type { Instant } from '../units.ts';
+import { kilowattHours, type Instant } from '../units.ts';
 import { netCostOf } from './device.ts';
 import { figure, knownFigure, ratioOf, rootOfSquares, sum, sumIfKnown } from './figure.ts';
 import type { PricePeriodFacts, TariffFacts } from './input.ts';
@@ -11,31 +11,52 @@ import { present } from './present.ts';
 import type { ReportCost, ReportCostLine, ReportPricePeriod } from './report.ts';
 import { isoTime } from './time.ts';
 
-// 3.6 µJ: far below any meter, and still few enough digits that kWh × price is exact in a double's decimal form.
-const QUANTITY_DECIMALS = 12;
+// Enough that the product of a quantity and a price is never rounded.
+const Exact = Decimal.clone({ precision: 100 });
+// What a double's decimal form holds for certain, so that a quantity read from JSON is the one that was multiplied.
+const CERTAIN_DIGITS = 15;
 const COVERAGE_FACTOR = 2;
 const PERIOD_TOLERANCE = 1e-9;
 
+type PricedEnergy = Pick<ReportPricePeriod, 'facilityKilowattHours' | 'pricePerKilowattHour'>;
+
 /** kWh × price, exactly: what a row of a bill is. */
-export const exactCost = (
-  row: Pick<ReportPricePeriod, 'facilityKilowattHours' | 'pricePerKilowattHour'>,
-): Decimal => new Decimal(row.facilityKilowattHours).times(row.pricePerKilowattHour);
+export const exactCost = (row: PricedEnergy): Decimal =>
+  new Exact(row.facilityKilowattHours).times(row.pricePerKilowattHour);
 
 /** Σ of the rows, added in decimal and only then a number. */
-export const exactTotal = (
-  rows: readonly Pick<ReportPricePeriod, 'facilityKilowattHours' | 'pricePerKilowattHour'>[],
-): number => rows.reduce((total, row) => total.plus(exactCost(row)), new Decimal(0)).toNumber();
+const exactTotal = (rows: readonly PricedEnergy[]): number =>
+  rows.reduce((total, row) => total.plus(exactCost(row)), new Exact(0)).toNumber();
 
-function periodOf(facts: PricePeriodFacts): ReportPricePeriod {
-  const row = {
-    startTime: isoTime(facts.startSeconds),
-    endTime: isoTime(facts.endSeconds),
-    facilityKilowattHours: new Decimal(facts.facilityKilowattHours)
-      .toDecimalPlaces(QUANTITY_DECIMALS)
-      .toNumber(),
-    pricePerKilowattHour: facts.pricePerKilowattHour,
-  };
-  return { ...row, energyCost: exactCost(row).toNumber() };
+/** Quantities rounded to the digits of their whole, the largest taking the remainder: they add up to it exactly. */
+function roundedToWhole(quantities: readonly number[], whole: number): number[] {
+  const total = new Exact(whole);
+  const decimals = Math.max(0, CERTAIN_DIGITS - 1 - total.e);
+  const rounded = quantities.map((quantity) => new Exact(quantity).toDecimalPlaces(decimals));
+  const largest = quantities.indexOf(Math.max(...quantities));
+  const rest = rounded.reduce((left, quantity) => left.minus(quantity), total);
+  return rounded.map((quantity, position) =>
+    (position === largest ? quantity.plus(rest) : quantity).toNumber(),
+  );
+}
+
+function periodRowsOf(
+  periods: readonly PricePeriodFacts[],
+  facilityKilowattHours: number,
+): ReportPricePeriod[] {
+  const quantities = roundedToWhole(
+    periods.map((period) => period.facilityKilowattHours),
+    facilityKilowattHours,
+  );
+  return periods.map(({ startSeconds, endSeconds, pricePerKilowattHour }, position) => {
+    const row = { facilityKilowattHours: quantities[position] ?? 0, pricePerKilowattHour };
+    return {
+      startTime: isoTime(startSeconds),
+      endTime: isoTime(endSeconds),
+      ...row,
+      energyCost: exactCost(row).toNumber(),
+    };
+  });
 }
 
 /** The price that holds from start to end, where it is one. */
@@ -48,6 +69,8 @@ function onePrice({ price }: TariffFacts, start: Instant, end: Instant): number 
 export interface CostParts {
   readonly tariff: TariffFacts;
   readonly totals: readonly Totals[];
+  /** The report's E_compute: what the rows' quantities add up to. */
+  readonly facilityKilowattHours: number;
   readonly startSeconds: Instant;
   readonly endSeconds: Instant;
   readonly pricePeriods?: readonly PricePeriodFacts[];
@@ -55,19 +78,25 @@ export interface CostParts {
 }
 
 // Given periods count only if they hold all the energy: rows of a part would be a bill that is too low.
-function periodsOf(parts: CostParts, facility: number): readonly ReportPricePeriod[] | undefined {
-  const { tariff, startSeconds, endSeconds, pricePeriods } = parts;
+function periodsOf(parts: CostParts): readonly ReportPricePeriod[] | undefined {
+  const { tariff, startSeconds, endSeconds, facilityKilowattHours, pricePeriods } = parts;
   if (pricePeriods !== undefined) {
     const covered = sum(pricePeriods.map((period) => period.facilityKilowattHours));
-    const isWhole = Math.abs(covered - facility) <= PERIOD_TOLERANCE * Math.max(1, facility);
-    return isWhole ? pricePeriods.map(periodOf) : undefined;
+    const missed = Math.abs(covered - facilityKilowattHours);
+    const isWhole = missed <= PERIOD_TOLERANCE * Math.max(1, facilityKilowattHours);
+    return isWhole && pricePeriods.length > 0
+      ? periodRowsOf(pricePeriods, facilityKilowattHours)
+      : undefined;
   }
   const price = onePrice(tariff, startSeconds, endSeconds);
   if (price === undefined) return undefined;
-  const facilityKilowattHours = facility as PricePeriodFacts['facilityKilowattHours'];
-  return [
-    periodOf({ startSeconds, endSeconds, facilityKilowattHours, pricePerKilowattHour: price }),
-  ];
+  const whole = {
+    startSeconds,
+    endSeconds,
+    facilityKilowattHours: kilowattHours(facilityKilowattHours),
+    pricePerKilowattHour: price,
+  };
+  return periodRowsOf([whole], facilityKilowattHours);
 }
 
 function meteringUncertainty(totals: readonly Totals[]): number {
@@ -86,12 +115,13 @@ export function costOf(parts: CostParts): ReportCost {
       missing: `${source}: no price for part of the time in which energy was used`,
     };
   }
-  const facility = sum(totals.map(({ facilityKilowattHours }) => facilityKilowattHours));
   const credit = sum(totals.map(({ creditAmount }) => creditAmount ?? 0));
-  const periods = periodsOf(parts, facility);
+  const periods = periodsOf(parts);
   const energyCost = periods === undefined ? figure(net) : exactTotal(periods);
   const priceUncertainty = COVERAGE_FACTOR * Math.abs(net) * (tariff.relativeUncertainty ?? 0);
-  const mean = ratioOf(net, facility) ?? onePrice(tariff, parts.startSeconds, parts.endSeconds);
+  const mean =
+    ratioOf(net, parts.facilityKilowattHours) ??
+    onePrice(tariff, parts.startSeconds, parts.endSeconds);
   return {
     ...shared,
     energyCost,

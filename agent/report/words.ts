@@ -78,3 +78,7 @@ export function priceInWords({ cost }: Report): string {
 /** At least the two decimals that prices are written with, and no more than six. */
 const priceDigits = (price: number): string =>
   price.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+
+/** Who supplies the energy: the run's label `provider`, or the tariff's name where it has one. */
+export const supplierOf = ({ run, cost }: Report): string =>
+  run.labels['provider'] ?? (cost.tariff.name === 'flat' ? 'not named' : cost.tariff.name);

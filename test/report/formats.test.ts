@@ -131,15 +131,17 @@ describe('focus', () => {
         const report = buildReport(pricedRun(periods));
         const rows = rowsOf(await formatReport(report, 'focus'));
         expect(rows).toHaveLength(periods.length);
-        let sum = new Decimal(0);
+        const Exact = Decimal.clone({ precision: 200 });
+        let sum = new Exact(0);
+        let quantity = new Exact(0);
         for (const row of rows) {
-          const product = new Decimal(row['PricingQuantity'] ?? '').times(
-            row['ListUnitPrice'] ?? '',
-          );
+          const product = new Exact(row['PricingQuantity'] ?? '').times(row['ListUnitPrice'] ?? '');
           expect(row['BilledCost']).toBe(product.toFixed());
           sum = sum.plus(row['BilledCost'] ?? '');
+          quantity = quantity.plus(row['PricingQuantity'] ?? '');
         }
         expect(sum.toNumber()).toBe(report.cost.energyCost);
+        expect(quantity.toFixed()).toBe(new Exact(report.compute.energyKilowattHours).toFixed());
       }),
       { seed: 20261123, numRuns: 60 },
     );
