@@ -4,6 +4,7 @@ import type { PowerField } from '../../model.ts';
 import { SourceError } from '../source.ts';
 import { joulesPerUnit, wattsPerUnit } from './cell.ts';
 import { COLUMN_ROLES, type ColumnMapping, type ColumnRole } from './column-mapping.ts';
+import { looksLikeTime } from './timestamp.ts';
 
 /** A column of power. */
 export interface PowerColumn {
@@ -126,16 +127,17 @@ function plainTitle(text: string): Title {
   return { plain: named[1], unit: unit ?? named[2] };
 }
 
-/** Whether these cells are a header: some title is known, and time or power among them. */
+/** Whether these cells are a header: some title is known, time or power among them, and nothing is a time itself. */
 export function isHeader(cells: readonly string[]): boolean {
+  if (cells.some(looksLikeTime)) return false;
   const meanings = cells.map((cell) => MEANINGS[plainTitle(cell).plain]?.kind);
   return meanings.some((kind) => kind === 'time' || kind === 'date' || kind === 'power');
 }
 
-/** Whether the title is one of power or of time: for logs that write the title before each value. */
-export function isTitleOfTimeOrPower(cell: string): boolean {
+/** What a title stands for, as far as a log without a header needs to know. */
+export function titleKind(cell: string): 'time' | 'power' | undefined {
   const kind = MEANINGS[plainTitle(cell).plain]?.kind;
-  return kind === 'time' || kind === 'power';
+  return kind === 'time' || kind === 'power' ? kind : undefined;
 }
 
 interface Draft {

@@ -1,7 +1,7 @@
 // A log without a header: titles guessed from the shapes of its values, or admitted to be unknown.
 
 import { quantityOf, wattsPerUnit } from './cell.ts';
-import { isTitleOfTimeOrPower } from './columns.ts';
+import { titleKind } from './columns.ts';
 import { looksLikeTime } from './timestamp.ts';
 
 const UUID = /^(?:GPU|MIG)-[0-9a-f]{8}-/i;
@@ -16,7 +16,7 @@ export function inferTitles(rows: readonly (readonly string[])[]): string[] {
     whole.map((row) => (row[at] ?? '').trim()),
   );
   const titles = columns.map((cells, at) => titleBefore(columns, at) ?? titleOf(cells, at));
-  if (!titles.includes('power.draw [W]')) nameByDecimals(columns, titles);
+  if (!titles.some((title) => titleKind(title) === 'power')) nameByDecimals(columns, titles);
   return onlyFirstVaryingPower(columns, titles);
 }
 
@@ -51,7 +51,7 @@ function isWatts(cell: string): boolean {
 // Some meters write `Time,…,Watts,…`: each value behind its title.
 function titleBefore(columns: readonly (readonly string[])[], at: number): string | undefined {
   const label = columns[at - 1]?.[0];
-  if (label === undefined || !isTitleOfTimeOrPower(label)) return undefined;
+  if (label === undefined || titleKind(label) === undefined) return undefined;
   const isLabel = allMatch(columns[at - 1] ?? [], (cell) => cell === label);
   return isLabel ? label : undefined;
 }

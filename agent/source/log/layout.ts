@@ -4,13 +4,13 @@
 import { parse } from 'csv-parse/sync';
 
 import { SourceError } from '../source.ts';
-import { isPlausiblePower, powerOf } from './cell.ts';
+import { isPlausiblePower, powerOf, quantityOf } from './cell.ts';
 import type { ColumnMapping } from './column-mapping.ts';
 import { columnsOf, isHeader, type Columns, type PowerColumn } from './columns.ts';
 import { dateOrderEvidence, type DateOrderEvidence } from './date-order.ts';
 import { inferTitles } from './infer-titles.ts';
 import { interleavedGpuCount } from './interleaving.ts';
-import { timestampReader } from './timestamp.ts';
+import { looksLikeTime, timestampReader } from './timestamp.ts';
 
 /** Splits a line into its cells. */
 export type Split = (line: string) => string[];
@@ -19,6 +19,8 @@ export type Split = (line: string) => string[];
 export interface Layout {
   readonly split: Split;
   readonly columns: Columns;
+  /** The header as it stands in the file. */
+  readonly header: string | undefined;
   /** The order of day and month: proven, unproven, or of no matter. */
   readonly dateOrder: DateOrderEvidence;
 }
@@ -48,7 +50,7 @@ export function layoutOf(file: string, lines: readonly string[], options: Layout
     );
   }
   const split = splitterOf(filled);
-  const header = filled.find((line) => isHeader(split(withoutMark(line))));
+  const header = headerIn(filled, split);
   const data = filled.filter((line) => line !== header && !isComment(line)).map(split);
   const titles = header === undefined ? inferTitles(data) : split(withoutMark(header));
   const columns = columnsOf(file, titles, options.columns ?? {});
@@ -63,7 +65,7 @@ export function layoutOf(file: string, lines: readonly string[], options: Layout
   const dateOrder = dateOrderEvidence();
   rows.some((cells) => dateOrder.add(timeText(cells, columns)));
   refuseInterleaved(file, rows, columns, options);
-  return { split, columns, dateOrder };
+  return { split, columns, header, dateOrder };
 }
 
 /** The text of a row's time: one cell, or date and time of day joined. */
@@ -73,10 +75,25 @@ export function timeText(cells: readonly string[], columns: Columns): string {
   return `${text.trim()} ${(cells[columns.clockAt] ?? '').trim()}`;
 }
 
+/** The header: a line of known titles, or else a first line without any value over a second one with some. */
+function headerIn(lines: readonly string[], split: Split): string | undefined {
+  const known = lines.find((line) => isHeader(split(withoutMark(line))));
+  if (known !== undefined) return known;
+  const [first = '', second = ''] = lines;
+  const hasValue = (line: string): boolean =>
+    split(line).some((cell) => looksLikeTime(cell) || quantityOf(cell) !== undefined);
+  const isSameWidth = split(first).length === split(second).length;
+  return isSameWidth && !hasValue(first) && hasValue(second) ? first : undefined;
+}
+
+const SEPARATORS = [',', ';', '\t'];
+
 function splitterOf(lines: readonly string[]): Split {
-  const separator = [',', ';', '\t'].find(
-    (candidate) => lines.filter((line) => line.includes(candidate)).length > lines.length / 2,
-  );
+  const separates = (candidate: string): boolean =>
+    lines.filter((line) => line.includes(candidate)).length > lines.length / 2;
+  const heads = (candidate: string): boolean =>
+    lines.some((line) => line.includes(candidate) && isHeader(line.split(candidate)));
+  const separator = SEPARATORS.find(heads) ?? SEPARATORS.find(separates);
   if (separator === undefined) return (line) => line.trim().split(/\s+/);
   return (line) => (line.includes('"') ? splitQuoted(line, separator) : line.split(separator));
 }

@@ -4,7 +4,7 @@ import type { InputSummary, SourceEvent } from '../source.ts';
 import type { ColumnMapping } from './column-mapping.ts';
 import { layoutOf, timeText, type Layout } from './layout.ts';
 import { linesOf, type LineGroup } from './lines.ts';
-import { rowReader, type RowReader } from './row-reader.ts';
+import { RowReader } from './row-reader.ts';
 import { timestampReader, type TimestampReader } from './timestamp.ts';
 
 /** What a log does not say itself. */
@@ -98,7 +98,7 @@ function openRows(
   times: TimestampReader,
   options: LogOptions,
 ): RowReader {
-  return rowReader({
+  return new RowReader({
     file,
     layout,
     times,
@@ -117,7 +117,7 @@ function* readGroup(
 ): Generator<SourceEvent, void, void> {
   for (const [at, line] of group.lines.entries()) {
     reader.read(line, group.firstLine + at, group.isLastUnterminated);
-    if (reader.pendingCount >= batchRows * reader.deviceCount && reader.pendingCount > 0) {
+    if (reader.pendingRows >= batchRows) {
       yield* reader.take(false);
     }
   }

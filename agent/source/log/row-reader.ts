@@ -1,16 +1,16 @@
-// Line by line from text to readings: one reader per file, remembering its devices and what it did not understand.
+// Line by line from text to readings: one reader per file, which remembers what it did not understand.
 
-import { READING_STATUS, type Device, type ReadingStatus, type Warning } from '../../model.ts';
+import { READING_STATUS, type Warning } from '../../model.ts';
 import type { SourceEvent } from '../source.ts';
-import { isPlausiblePower, missingReason, numberOf, powerOf, type Missing } from './cell.ts';
+import { missingReason, numberOf } from './cell.ts';
 import type { ColumnMapping } from './column-mapping.ts';
-import { columnsOf, isHeader, type Columns, type FactName } from './columns.ts';
-import { deviceRows, type DeviceRows } from './device-rows.ts';
-import { deviceOf, gaugesOf } from './facts.ts';
+import { columnsOf, isHeader, type Columns } from './columns.ts';
 import { timeText, withoutMark, type Layout } from './layout.ts';
 import { excerpt, malformedLines, type MalformedLines } from './malformed.ts';
-import { timeline } from './timeline.ts';
+import { powerReadingOf } from './power-reading.ts';
+import { timeline, type Timeline } from './timeline.ts';
 import type { TimestampReader } from './timestamp.ts';
+import { tracedDevices, type TracedDevices } from './traced-devices.ts';
 
 /** What the reader of one file needs to know. */
 export interface RowReaderOptions {
@@ -24,242 +24,105 @@ export interface RowReaderOptions {
   readonly uuidPrefix: string;
 }
 
-/** Turns lines into readings. */
-export interface RowReader {
-  readonly malformed: MalformedLines;
-  /** Rows that became readings, failed ones included. */
-  readonly rowCount: number;
-  /** Rows that wait to be taken. */
-  readonly pendingCount: number;
-  readonly deviceCount: number;
-  read(line: string, lineNumber: number, isUnterminated: boolean): void;
-  /** What the rows read so far amount to; `final`: nothing more will come. */
-  take(final: boolean): SourceEvent[];
-  warnings(): Warning[];
-}
-
-interface TracedDevice {
-  readonly device: Device;
-  readonly rows: DeviceRows;
-  lastCells: readonly string[];
-}
-
-interface PowerReading {
-  readonly status: ReadingStatus;
-  readonly draw: number;
-  readonly instant: number;
-  readonly average: number;
-  /** What is wrong with a cell, in words. */
-  readonly complaint?: string;
-}
-
-const STATUS_CODE: Readonly<Record<string, number>> = Object.fromEntries(
+const STATUS_CODE: ReadonlyMap<string, number> = new Map(
   READING_STATUS.map((status, code) => [status, code]),
 );
 
-/** A reader for the rows of one file. */
-export function rowReader(options: RowReaderOptions): RowReader {
-  const { layout, times } = options;
-  const { split } = layout;
-  const line = timeline();
-  const malformed = malformedLines();
-  const devices = new Map<string, TracedDevice>();
-  const uuidByIndex = new Map<string, string>();
-  let columns = layout.columns;
-  let rowCount = 0;
-  let pendingCount = 0;
-  let turn = 0;
-  let announced = 0;
-  let previousCells: readonly string[] = [];
+/** Turns the lines of one file into readings. */
+export class RowReader {
+  readonly malformed: MalformedLines = malformedLines();
+  readonly #options: RowReaderOptions;
+  readonly #timeline: Timeline = timeline();
+  readonly #devices: TracedDevices;
+  #columns: Columns;
+  #previousCells: readonly string[] = [];
+  #rowCount = 0;
+  #pendingCount = 0;
 
-  const deviceFor = (cells: readonly string[]): TracedDevice | undefined => {
-    const key = identityOf(cells, columns, uuidByIndex) ?? turnOf(columns, turn);
-    if (key === undefined) return undefined;
-    const known = devices.get(key);
-    if (known !== undefined) return known;
-    const traced = newDevice(key, devices.size, cells, columns, options.uuidPrefix);
-    devices.set(key, traced);
-    return traced;
-  };
+  constructor(options: RowReaderOptions) {
+    this.#options = options;
+    this.#columns = options.layout.columns;
+    this.#devices = tracedDevices(options.gpuCount, options.uuidPrefix);
+  }
 
-  const refuse = (cells: readonly string[], text: string, at: number, isCut: boolean): void => {
-    const bare = text.trimStart().startsWith('#') ? split(withoutMark(text)) : cells;
-    if (isHeader(bare) && !bare.some((cell) => times.read(cell) === times.read(cell))) {
-      columns = columnsOf(options.file, bare, options.mapping);
-      return;
-    }
-    if (text.trimStart().startsWith('#')) return;
-    malformed.add(at, complaintAbout(cells, text, columns, isCut));
-    turn = (turn + 1) % options.gpuCount;
-  };
+  /** Rows that became readings, failed ones included. */
+  get rowCount(): number {
+    return this.#rowCount;
+  }
 
-  const add = (cells: readonly string[], wallSeconds: number, at: number): void => {
-    const traced = deviceFor(cells);
-    turn = (turn + 1) % options.gpuCount;
+  /** Rows per device that wait to be taken. */
+  get pendingRows(): number {
+    return this.#devices.count === 0 ? 0 : this.#pendingCount / this.#devices.count;
+  }
+
+  /** Reads one line; `isUnterminated` when it is the last and has no end. */
+  read(text: string, lineNumber: number, isUnterminated: boolean): void {
+    if (text === '' || text.trim() === '') return;
+    const { layout, times } = this.#options;
+    const cells = layout.split(text);
+    if (cells.length === this.#columns.count + 1 && cells.at(-1)?.trim() === '') cells.pop();
+    const isWhole = cells.length === this.#columns.count;
+    const wallSeconds = isWhole ? times.read(timeText(cells, this.#columns)) : Number.NaN;
+    if (wallSeconds !== wallSeconds) this.#refuse(cells, text, lineNumber, isUnterminated);
+    else if (isUnterminated && isCutShort(cells, this.#previousCells)) {
+      this.malformed.add(lineNumber, CUT_SHORT);
+    } else this.#add(cells, wallSeconds, lineNumber);
+  }
+
+  /** What the rows read so far amount to; `final`: nothing more will come. */
+  take(final: boolean): SourceEvent[] {
+    this.#pendingCount = 0;
+    return this.#devices.take(final, this.#columns, this.#timeline.wallOffsetSeconds);
+  }
+
+  /** What the reader of a report must know about this file. */
+  warnings(): Warning[] {
+    const disorderCount = this.#devices.disorderCount;
+    return warningsOf(this.#options, disorderCount, this.#timeline.setBackCount);
+  }
+
+  #add(cells: readonly string[], wallSeconds: number, lineNumber: number): void {
+    const columns = this.#columns;
+    const traced = this.#devices.of(cells, columns);
     if (traced === undefined) {
-      malformed.add(
-        at,
-        `"${excerpt(cells[columns.uuidAt ?? columns.indexAt ?? 0] ?? '')}" names no GPU`,
-      );
+      const cell = cells[columns.uuidAt ?? columns.indexAt ?? columns.facts.pciBusId ?? 0] ?? '';
+      this.malformed.add(lineNumber, `"${excerpt(cell)}" names no GPU`);
       return;
     }
-    const reading = powerReadingOf(cells, columns);
-    if (reading.complaint !== undefined) malformed.add(at, reading.complaint);
-    if (reading.status !== 'malformed') rowCount += 1;
-    const isOk = reading.status === 'ok';
+    const { status, watts, counterJoules, complaint } = powerReadingOf(cells, columns);
+    // A line that is counted as malformed is not counted as a row.
+    if (complaint === undefined) this.#rowCount += 1;
+    else this.malformed.add(lineNumber, complaint);
     const monotonic =
       columns.monotonicAt === undefined ? Number.NaN : numberOf(cells[columns.monotonicAt] ?? '');
     traced.rows.add({
-      timeSeconds: line.place(wallSeconds, monotonic, traced.rows.newestSeconds),
-      status: STATUS_CODE[reading.status] ?? 0,
-      drawWatts: isOk ? reading.draw : Number.NaN,
-      instantWatts: isOk ? reading.instant : Number.NaN,
-      averageWatts: isOk ? reading.average : Number.NaN,
-      counterJoules: isOk ? counterOf(cells, columns) : Number.NaN,
+      timeSeconds: this.#timeline.place(wallSeconds, monotonic, traced.rows.newestSeconds),
+      status: STATUS_CODE.get(status) ?? 0,
+      drawWatts: watts.draw,
+      instantWatts: watts.instant,
+      averageWatts: watts.average,
+      counterJoules,
     });
-    traced.lastCells = cells;
-    pendingCount += 1;
-  };
-
-  return {
-    malformed,
-    get rowCount() {
-      return rowCount;
-    },
-    get pendingCount() {
-      return pendingCount;
-    },
-    get deviceCount() {
-      return devices.size;
-    },
-    read(text, at, isUnterminated) {
-      if (text === '' || text.trim() === '') return;
-      const cells = split(text);
-      if (cells.length === columns.count + 1 && cells.at(-1)?.trim() === '') cells.pop();
-      const isWhole = cells.length === columns.count;
-      const wallSeconds = isWhole ? times.read(timeText(cells, columns)) : Number.NaN;
-      if (wallSeconds !== wallSeconds) refuse(cells, text, at, isUnterminated);
-      else if (isUnterminated && isCutShort(cells, previousCells)) {
-        malformed.add(at, 'the last row is cut short');
-      } else add(cells, wallSeconds, at);
-      previousCells = cells;
-    },
-    take(final) {
-      const events: SourceEvent[] = [];
-      if (devices.size > announced) {
-        events.push({
-          kind: 'devices',
-          devices: [...devices.values()].map(({ device }) => device),
-        });
-        announced = devices.size;
-      }
-      for (const { rows, lastCells } of devices.values()) {
-        const gauges = gaugesOf(cellAt(lastCells, columns));
-        const batch = rows.take(final, gauges, line.wallOffsetSeconds);
-        if (batch !== undefined) events.push({ kind: 'batch', batch });
-      }
-      pendingCount = 0;
-      return events;
-    },
-    warnings: () => warningsOf(options.file, [...devices.values()], line.setBackCount, times),
-  };
-}
-
-const cellAt =
-  (cells: readonly string[], columns: Columns) =>
-  (name: FactName): string | undefined => {
-    const at = columns.facts[name];
-    return at === undefined ? undefined : cells[at];
-  };
-
-/** Whose row it is, by UUID, bus or index; undefined when no column says so. */
-function identityOf(
-  cells: readonly string[],
-  columns: Columns,
-  uuidByIndex: Map<string, string>,
-): string | undefined {
-  const { uuidAt, indexAt } = columns;
-  const index = indexAt === undefined ? undefined : (cells[indexAt] ?? '').trim();
-  if (uuidAt !== undefined) {
-    const uuid = (cells[uuidAt] ?? '').trim();
-    // A GPU off the bus may lose its UUID in the answer, and keeps its place.
-    if (missingReason(uuid) !== undefined) return uuidByIndex.get(index ?? '');
-    if (index !== undefined) uuidByIndex.set(index, uuid);
-    return uuid;
+    this.#pendingCount += 1;
+    this.#previousCells = cells;
   }
-  const key = index ?? cellAt(cells, columns)('pciBusId')?.trim();
-  return key === undefined || missingReason(key) !== undefined ? undefined : key;
-}
 
-const turnOf = (columns: Columns, turn: number): string | undefined =>
-  columns.uuidAt === undefined &&
-  columns.indexAt === undefined &&
-  columns.facts.pciBusId === undefined
-    ? String(turn)
-    : undefined;
-
-function newDevice(
-  key: string,
-  order: number,
-  cells: readonly string[],
-  columns: Columns,
-  uuidPrefix: string,
-): TracedDevice {
-  const isUuid = columns.uuidAt !== undefined || /^(?:GPU|MIG)-/i.test(key);
-  const said = Number(columns.indexAt === undefined ? key : (cells[columns.indexAt] ?? '').trim());
-  const index = Number.isInteger(said) ? said : order;
-  const uuid = isUuid ? key : `${uuidPrefix}${key}`;
-  const device = deviceOf({ uuid, index, source: 'replay' }, cellAt(cells, columns));
-  return { device, rows: deviceRows(uuid), lastCells: cells };
-}
-
-function counterOf(cells: readonly string[], columns: Columns): number {
-  if (columns.counter === undefined) return Number.NaN;
-  return numberOf(cells[columns.counter.at] ?? '') * columns.counter.joulesPerUnit;
-}
-
-/**
- * The power of a row. One number makes it a reading; without any, the most telling token says why. A single odd value,
- * such as 1.20 W in a run at 200 W, is kept: what the sensor said is not for the reader to judge.
- */
-function powerReadingOf(cells: readonly string[], columns: Columns): PowerReading {
-  const values = { draw: Number.NaN, instant: Number.NaN, average: Number.NaN };
-  let failure: Missing | undefined;
-  let complaint: string | undefined;
-  let hasNumber = counterOf(cells, columns) >= 0;
-  for (const column of columns.power) {
-    const value = powerOf(cells[column.at] ?? '', column.wattsPerUnit);
-    const isNumber = typeof value === 'number';
-    if (isNumber && (isPlausiblePower(value) || (column.isUnitSure && value >= 0))) {
-      values[column.field] = value;
-      hasNumber = true;
-      continue;
+  /** A line that is no row: another header, a comment, or malformed. */
+  #refuse(cells: readonly string[], text: string, lineNumber: number, isCut: boolean): void {
+    const { file, layout, mapping } = this.#options;
+    const isMarked = text.trimStart().startsWith('#');
+    const titles = isMarked ? layout.split(withoutMark(text)) : cells;
+    if (isHeader(titles) || text === layout.header) {
+      this.#columns = columnsOf(file, titles, mapping);
+      return;
     }
-    const reason = isNumber ? 'implausible' : value;
-    failure = moreTelling(failure, reason);
-    if (isNumber) complaint = `${value} W is no power of a GPU`;
-    else if (value === 'malformed') complaint = `"${excerpt(cells[column.at] ?? '')}" is no power`;
+    if (isMarked) return;
+    this.malformed.add(lineNumber, complaintAbout(cells, text, this.#columns, isCut));
+    this.#devices.skipTurn();
   }
-  const said = statusCell(cells, columns);
-  const status = hasNumber
-    ? (said ?? 'ok')
-    : said === undefined || said === 'ok'
-      ? (failure ?? 'no-data')
-      : said;
-  return { status, ...values, ...(complaint !== undefined && { complaint }) };
 }
 
-/** Why a reading failed says more than that a field does not exist or is empty. */
-function moreTelling(known: Missing | undefined, next: Missing): Missing {
-  const isVague = known === undefined || known === 'no-data' || known === 'not-supported';
-  if (known === 'not-supported' && next === 'no-data') return known;
-  return isVague ? next : known;
-}
-
-function statusCell(cells: readonly string[], columns: Columns): ReadingStatus | undefined {
-  const text = columns.statusAt === undefined ? '' : (cells[columns.statusAt] ?? '').trim();
-  return READING_STATUS.find((status) => status === text);
-}
+const CUT_SHORT = 'the last row is cut short';
 
 function complaintAbout(
   cells: readonly string[],
@@ -267,7 +130,7 @@ function complaintAbout(
   columns: Columns,
   isCut: boolean,
 ): string {
-  if (isCut) return 'the last row is cut short';
+  if (isCut) return CUT_SHORT;
   if (cells.length !== columns.count) {
     const isSentence = cells.length === 1 || /[a-z]{3,} [a-z]{2,} [a-z]{2,}/i.test(text);
     return isSentence
@@ -277,32 +140,29 @@ function complaintAbout(
   return `"${excerpt(timeText(cells, columns))}" is no time`;
 }
 
-/** A last row without its line end may have lost part of its last cell: it is shorter in form than those before it. */
+/** A last row without its line end may have lost part of its last cell: unit or decimals that the row before has. */
 function isCutShort(cells: readonly string[], previous: readonly string[]): boolean {
+  if (previous.length !== cells.length || missingReason(cells.at(-1) ?? '') !== undefined) {
+    return false;
+  }
   const shape = (row: readonly string[]): readonly [string, number] => {
     const [, fraction = '', unit = ''] = /(?:\.(\d+))?\s*([^\d.]*)$/.exec(row.at(-1) ?? '') ?? [];
     return [unit.trim(), fraction.length];
   };
-  if (previous.length !== cells.length) return false;
   const [unit, decimals] = shape(cells);
   const [usualUnit, usualDecimals] = shape(previous);
-  return (
-    (usualUnit !== '' && unit !== usualUnit && missingReason(cells.at(-1) ?? '') === undefined) ||
-    decimals < usualDecimals
-  );
+  return unit !== usualUnit || decimals < usualDecimals;
 }
 
 function warningsOf(
-  file: string,
-  devices: readonly TracedDevice[],
+  { file, times }: RowReaderOptions,
+  disorderCount: number,
   setBackCount: number,
-  times: TimestampReader,
 ): Warning[] {
-  const disorder = devices.reduce((sum, { rows }) => sum + rows.disorderCount, 0);
   const found: (Warning | false)[] = [
-    disorder > 0 && {
+    disorderCount > 0 && {
       code: 'rows-out-of-order',
-      message: `${file}: ${disorder} rows were older than the row before them and were put in order.`,
+      message: `${file}: ${disorderCount} rows were older than the row before them and were put in order.`,
     },
     setBackCount > 0 && {
       code: 'clock-set-back',

@@ -147,14 +147,18 @@ export function timestampReader(zone: string, order: DateOrder): TimestampReader
   let [head, suffix] = ['', ''];
   let minute: Minute | undefined;
   let previousSeconds = Number.NaN;
+  let isSecondPass = false;
   const seen = { naive: false, ambiguous: false, nonexistent: false };
 
   const pick = (current: Minute, secondsIntoMinute: number): number => {
     const first = current.startSeconds + secondsIntoMinute;
-    if (current.againSeconds === undefined) return first;
+    if (current.againSeconds === undefined) {
+      isSecondPass = false;
+      return first;
+    }
     if (Number.isNaN(previousSeconds)) seen.ambiguous = true;
-    const isBehind = first < previousSeconds - REPEATED_HOUR_SLACK_SECONDS;
-    return isBehind ? current.againSeconds + secondsIntoMinute : first;
+    isSecondPass ||= first < previousSeconds - REPEATED_HOUR_SLACK_SECONDS;
+    return isSecondPass ? current.againSeconds + secondsIntoMinute : first;
   };
 
   const readCalendar = (text: string): number => {
