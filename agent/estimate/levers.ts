@@ -1,0 +1,322 @@
+// What would change the bill: each lever applied to a plan, with its range, its source and the point at which it pays.
+// A negative saving is an extra cost. Pure.
+
+import type { Basis } from './basis.ts';
+import type { CostParts } from './cost.ts';
+import type { EnergyParts, PhaseEnergy } from './energy.ts';
+import type { ImpactParts } from './impact.ts';
+import {
+  DATA_PRUNING,
+  POWER_CAP_V100,
+  QUANTISATION,
+  SUCCESSIVE_HALVING,
+  TRANSFER_LEARNING,
+  type CapOutcome,
+  type Sourced,
+} from './lever-facts.ts';
+import { formatNumber } from './number.ts';
+import { exactly, productOf, scaled, type Range } from './range.ts';
+import type { BestStart } from './shift.ts';
+
+/** A lever and what it does to this plan. */
+export interface LeverResult {
+  readonly id: string;
+  readonly name: string;
+  readonly savedKilowattHours?: Range;
+  /** In the plan's currency: electricity, and rent or amortisation where time is saved. */
+  readonly savedCost?: Range;
+  readonly savedKilograms?: Range;
+  /** When it pays, or why that cannot be said. */
+  readonly breakEven: string;
+  readonly source: string;
+}
+
+/** What the levers look at. */
+export interface LeverInput {
+  readonly basis: Basis;
+  readonly energy: EnergyParts;
+  readonly cost: CostParts;
+  readonly impact: ImpactParts;
+  /** Best start in the user's own series, where one was given. */
+  readonly priceShift?: BestStart;
+  readonly carbonShift?: BestStart;
+}
+
+/** All levers that the plan says enough about. */
+export function leversOf(input: LeverInput): LeverResult[] {
+  return [
+    ...powerCap(input),
+    shorterTraining(input, 'transfer-learning', 'Transfer learning', TRANSFER_LEARNING),
+    shorterTraining(input, 'data-efficient', 'Data-efficient training', DATA_PRUNING),
+    ...earlyStopping(input),
+    ...quantisation(input),
+    ...distillation(input),
+    renewables(input),
+    ...timeShift(input),
+    ...regionShift(input),
+  ];
+}
+
+/** Node saving = 1 − (P'_gpu + P_host)(1 + slowdown) ÷ (P_gpu + P_host), per phase with known power. */
+function powerCap(input: LeverInput): LeverResult[] {
+  const { energy, basis } = input;
+  const pue = basis.powerUsageEffectiveness.value.mid;
+  const saved = (outcome: CapOutcome): number =>
+    energy.phases.reduce((sum, phase) => sum + capSaving(phase, outcome) * pue, 0);
+  const { best, mid, worst } = POWER_CAP_V100.value;
+  if (energy.gpuHours === undefined || saved(best) === 0) return [];
+  const savedKilowattHours = { low: saved(worst), mid: saved(mid), high: saved(best) };
+  const gpuHours = energy.gpuHours.mid;
+  const money = (outcome: CapOutcome): number => capMoney(input, saved(outcome), outcome, gpuHours);
+  return [
+    {
+      id: 'power-cap',
+      name: 'Power cap at 80 % of the limit',
+      savedKilowattHours,
+      savedCost: { low: money(worst), mid: money(mid), high: money(best) },
+      ...carbonOf(input, savedKilowattHours),
+      breakEven: capBreakEven(input, savedKilowattHours.mid, gpuHours * (mid.timeRatio - 1)),
+      source: POWER_CAP_V100.source,
+    },
+  ];
+}
+
+function capSaving({ phase }: PhaseEnergy, { gpuEnergyRatio, timeRatio }: CapOutcome): number {
+  if (phase.kind !== 'gpu-hours') return 0;
+  const host = phase.hostWattsPerGpu?.mid ?? 0;
+  const before = phase.wattsPerGpu.mid + host;
+  const after = phase.wattsPerGpu.mid * gpuEnergyRatio + host * timeRatio;
+  return ((before - after) * phase.gpuHours.mid) / 1000;
+}
+
+/** Electricity saved less the rent or amortisation of the longer run; the landlord keeps what rented GPUs save. */
+function capMoney(
+  { cost, basis }: LeverInput,
+  savedKilowattHours: number,
+  { timeRatio }: CapOutcome,
+  gpuHours: number,
+): number {
+  const price = basis.plan.hardware?.kind === 'rented' ? 0 : basis.price.value.mid;
+  const rent = (cost.ratePerGpuHour?.mid ?? 0) * gpuHours * (timeRatio - 1);
+  return savedKilowattHours * price - rent;
+}
+
+function capBreakEven(input: LeverInput, savedKilowattHours: number, extraHours: number): string {
+  const { basis, cost } = input;
+  const { currency } = basis;
+  const rent = (cost.ratePerGpuHour?.mid ?? 0) * extraHours;
+  if (savedKilowattHours <= 0) return 'never: it saves no energy here';
+  const kilograms = (savedKilowattHours * (basis.grid?.gramsPerKilowattHour.mid ?? 0)) / 1000;
+  if (basis.plan.hardware?.kind === 'rented') {
+    const perTonne = (rent / kilograms) * 1000;
+    const carbon = kilograms > 0 ? `, ${formatNumber(perTonne)} ${currency} per tonne saved` : '';
+    return `on rented GPUs it saves carbon, not money: ${formatNumber(rent)} ${currency} more rent${carbon}`;
+  }
+  if (rent === 0)
+    return `pays at any price, while ${formatNumber(extraHours)} more GPU-hours are free`;
+  return `pays above ${formatNumber(rent / savedKilowattHours)} ${currency}/kWh`;
+}
+
+/** A lever that multiplies T: energy, rent and amortisation shrink alike. */
+function shorterTraining(
+  input: LeverInput,
+  id: string,
+  name: string,
+  factor: Sourced<Range>,
+): LeverResult {
+  const { energy } = input;
+  const saving = {
+    low: 1 - factor.value.high,
+    mid: 1 - factor.value.mid,
+    high: 1 - factor.value.low,
+  };
+  const savedKilowattHours = productOf(energy.compute, saving);
+  const savedCost = trainingMoney(input, saving, energy.compute);
+  return {
+    id,
+    name,
+    savedKilowattHours,
+    savedCost,
+    ...carbonOf(input, savedKilowattHours),
+    breakEven: `pays while it costs less than ${formatNumber(savedCost.mid)} ${input.basis.currency}`,
+    source: factor.source,
+  };
+}
+
+/** What a share of a stretch of training costs: its part of rent or amortisation, and of electricity beside it. */
+function trainingMoney(input: LeverInput, saving: Range, kilowattHours: Range): Range {
+  const { cost, basis, energy } = input;
+  const rented = basis.plan.hardware?.kind === 'rented';
+  const electricity = rented ? exactly(0) : productOf(kilowattHours, basis.price.value);
+  const ofAll = energy.compute.mid > 0 ? kilowattHours.mid / energy.compute.mid : 0;
+  const bought = basis.plan.hardware?.kind === 'bought';
+  const hardware = bought ? exactly(0) : scaled(cost.hardware ?? exactly(0), ofAll);
+  return {
+    low: saving.low * (electricity.low + hardware.low),
+    mid: saving.mid * (electricity.mid + hardware.mid),
+    high: saving.high * (electricity.high + hardware.high),
+  };
+}
+
+/** Only a search has trials that can be stopped early. */
+function earlyStopping(input: LeverInput): LeverResult[] {
+  const search = input.energy.phases.filter(({ phase }) => /search|tuning/i.test(phase.name));
+  if (search.length === 0) return [];
+  const low = search.reduce((sum, each) => sum + each.facilityKilowattHours.low, 0);
+  const mid = search.reduce((sum, each) => sum + each.facilityKilowattHours.mid, 0);
+  const high = search.reduce((sum, each) => sum + each.facilityKilowattHours.high, 0);
+  const { value, source } = SUCCESSIVE_HALVING;
+  const saving = { low: 1 - value.high, mid: 1 - value.mid, high: 1 - value.low };
+  const savedKilowattHours = productOf({ low, mid, high }, saving);
+  const savedCost = trainingMoney(input, saving, { low, mid, high });
+  return [
+    {
+      id: 'early-stopping',
+      name: 'Early stopping of search trials',
+      savedKilowattHours,
+      savedCost,
+      ...carbonOf(input, savedKilowattHours),
+      breakEven: `pays while it costs less than ${formatNumber(savedCost.mid)} ${input.basis.currency}`,
+      source,
+    },
+  ];
+}
+
+function quantisation(input: LeverInput): LeverResult[] {
+  const { deployment } = input.energy;
+  if (deployment === undefined) return [];
+  const { low, mid, high } = QUANTISATION.value;
+  // The sign is open, so the ends of the load and of the effect must not be crossed.
+  const savedKilowattHours = {
+    low: deployment.high * (1 - high),
+    mid: deployment.mid * (1 - mid),
+    high: deployment.high * (1 - low),
+  };
+  return [
+    {
+      id: 'quantisation',
+      name: 'Model compression: quantisation',
+      savedKilowattHours,
+      ...moneyOf(input, savedKilowattHours),
+      ...carbonOf(input, savedKilowattHours),
+      breakEven: 'no safe sign: measure a request before and after',
+      source: QUANTISATION.source,
+    },
+  ];
+}
+
+/** Pays back after E_distil ÷ (e_big − e_small) requests. */
+function distillation(input: LeverInput): LeverResult[] {
+  const { basis, energy } = input;
+  const { distillation: small, deployment: big } = basis.plan;
+  if (small === undefined || big?.wattHoursPerRequest === undefined) return [];
+  const pue = basis.powerUsageEffectiveness.value.mid;
+  const perRequest = ((big.wattHoursPerRequest.mid - small.wattHoursPerRequest.mid) * pue) / 1000;
+  const source = "the plan's own figures";
+  const base = { id: 'distillation', name: 'Model compression: distillation', source };
+  if (perRequest <= 0) {
+    return [{ ...base, breakEven: 'never: the small model needs as much per request' }];
+  }
+  const even = formatNumber(small.trainingKilowattHours.mid / perRequest);
+  const requests = energy.requests ?? exactly(0);
+  const saved = (count: number): number => count * perRequest - small.trainingKilowattHours.mid;
+  const savedKilowattHours = {
+    low: saved(requests.low),
+    mid: saved(requests.mid),
+    high: saved(requests.high),
+  };
+  return [
+    {
+      ...base,
+      savedKilowattHours,
+      ...moneyOf(input, savedKilowattHours),
+      ...carbonOf(input, savedKilowattHours),
+      breakEven: `pays back after ${even} requests`,
+    },
+  ];
+}
+
+/** Contracts change the market-based figure only; location-based carbon and energy stay. */
+function renewables({ impact, basis, energy }: LeverInput): LeverResult {
+  const base = { id: 'renewables', name: 'Renewable energy (market-based only)' };
+  const source = 'GHG Protocol Scope 2: contracts do not change the location-based figure';
+  const { training, trainingMarketBased: market } = impact;
+  if (training === undefined || market === undefined) {
+    return { ...base, breakEven: 'unknown: give renewables and the grid in the plan', source };
+  }
+  const saved = {
+    low: training.low - market.low,
+    mid: training.mid - market.mid,
+    high: training.high - market.high,
+  };
+  const perTonne = basis.plan.socialCost?.perTonne.mid ?? 190;
+  const currency = basis.plan.socialCost?.currency ?? 'USD';
+  const premium = (saved.mid / 1000) * (perTonne / energy.compute.mid);
+  return {
+    ...base,
+    savedKilograms: ordered(saved),
+    breakEven: `worth a premium up to ${formatNumber(premium)} ${currency}/kWh at ${formatNumber(perTonne)} ${currency}/t`,
+    source,
+  };
+}
+
+function timeShift(input: LeverInput): LeverResult[] {
+  const { basis, energy, impact, priceShift, carbonShift } = input;
+  const share = (shift: BestStart): number =>
+    shift.averageMean === 0 ? 0 : 1 - shift.mean / shift.averageMean;
+  const results: LeverResult[] = [];
+  if (carbonShift !== undefined && impact.training !== undefined) {
+    results.push({
+      id: 'time-shift-carbon',
+      name: 'Start when the grid is cleanest',
+      savedKilograms: ordered(scaled(impact.training, share(carbonShift))),
+      breakEven: 'pays while waiting is free',
+      source: 'the grid series given',
+    });
+  }
+  if (priceShift !== undefined) {
+    const perKilowattHour = priceShift.averageMean - priceShift.mean;
+    results.push({
+      id: 'time-shift-price',
+      name: 'Start when electricity is cheapest',
+      savedCost: ordered(scaled(energy.compute, perKilowattHour)),
+      breakEven: `pays while waiting costs less than ${formatNumber(energy.compute.mid * perKilowattHour)} ${basis.currency}`,
+      source: 'the price series given',
+    });
+  }
+  return results;
+}
+
+function regionShift({ basis, energy, impact }: LeverInput): LeverResult[] {
+  const { regions } = basis.plan;
+  if (regions === undefined || impact.training === undefined) return [];
+  const { training } = impact;
+  return Object.entries(regions).map(([name, grams]) => {
+    const there = scaled(energy.compute, grams / 1000);
+    return {
+      id: `region-${name}`,
+      name: `Region shift to ${name}`,
+      savedKilograms: ordered({
+        low: training.low - there.low,
+        mid: training.mid - there.mid,
+        high: training.high - there.high,
+      }),
+      breakEven: 'pays while moving the data and the rent there cost no more',
+      source: `${formatNumber(grams)} g/kWh, given in the plan`,
+    };
+  });
+}
+
+function carbonOf(input: LeverInput, saved: Range): { savedKilograms?: Range } {
+  const { grid } = input.basis;
+  if (grid === undefined) return {};
+  return { savedKilograms: scaled(saved, grid.gramsPerKilowattHour.mid / 1000) };
+}
+
+function moneyOf(input: LeverInput, saved: Range): { savedCost: Range } {
+  return { savedCost: scaled(saved, input.basis.price.value.mid) };
+}
+
+function ordered({ low, mid, high }: Range): Range {
+  return { low: Math.min(low, mid, high), mid, high: Math.max(low, mid, high) };
+}
