@@ -7,9 +7,10 @@ import { dirname, join } from 'node:path';
 import { createAccount, type Account, type AccountCheckpoint } from '../account.ts';
 import type { Run } from '../model.ts';
 import { toUnixMilliseconds, type Instant } from '../units.ts';
+import { eachOf } from './each-of.ts';
 import { journalFile } from './journal-file.ts';
 import { Journal, type JournalStart, type LedgerFault } from './journal.ts';
-import { readRecords, damageWarnings, type LedgerEvent, type RecordsEnd } from './read-records.ts';
+import { readRecords, damageWarnings, type LedgerEvent } from './read-records.ts';
 import { replay } from './read-run.ts';
 import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
 import {
@@ -214,7 +215,7 @@ async function restore(directory: string, names: readonly string[], run: Run): P
   const from = await newestWithCheckpoint(paths);
   let account = createAccount(run);
   for (const path of paths.slice(from)) {
-    const end = await readAll(path, (event) => {
+    const end = await eachOf(readRecords(path), (event) => {
       if (event.kind === 'checkpoint') account = createAccount(run, event.checkpoint);
       else if (carriesTotals(event)) replay(account, event, (interval) => interval);
     });
@@ -232,19 +233,10 @@ async function newestWithCheckpoint(paths: readonly string[]): Promise<number> {
     const path = paths[at];
     let found: AccountCheckpoint | undefined;
     if (path === undefined) continue;
-    await readAll(path, (event) => {
+    await eachOf(readRecords(path), (event) => {
       if (event.kind === 'checkpoint') found = event.checkpoint;
     });
     if (found !== undefined) return at;
   }
   return 0;
-}
-
-async function readAll(path: string, onEvent: (event: LedgerEvent) => void): Promise<RecordsEnd> {
-  const records = readRecords(path);
-  for (;;) {
-    const step = await records.next();
-    if (step.done === true) return step.value;
-    onEvent(step.value);
-  }
 }

@@ -3,6 +3,7 @@
 
 import { open, type FileHandle } from 'node:fs/promises';
 
+import { eachOf } from './each-of.ts';
 import { decodeFrame } from './frame.ts';
 import { causeOf, LedgerError } from './ledger-error.ts';
 
@@ -55,13 +56,8 @@ export async function* readJournal(path: string): AsyncGenerator<JournalEntry, J
 }
 
 /** The end of a journal, all entries passed over. */
-export async function endOfJournal(path: string): Promise<JournalEnd> {
-  const entries = readJournal(path);
-  for (;;) {
-    const step = await entries.next();
-    if (step.done === true) return step.value;
-  }
-}
+export const endOfJournal = (path: string): Promise<JournalEnd> =>
+  eachOf(readJournal(path), () => undefined);
 
 /** Whole lines without their newlines; what stands after the last newline is torn and not yielded. */
 async function* linesOf(path: string): AsyncGenerator<Buffer, void> {

@@ -3,7 +3,7 @@
 
 import type { ChargedInterval, Warning } from '../model.ts';
 import { decodeRecord } from './decode.ts';
-import { readJournal, type JournalEnd } from './journal-reader.ts';
+import { readJournal, type JournalEnd, type JournalEntry } from './journal-reader.ts';
 import type { LedgerRecord } from './records.ts';
 import { decodeRow } from './slot-rows.ts';
 
@@ -30,25 +30,37 @@ export async function* readRecords(path: string): AsyncGenerator<LedgerEvent, Re
   const damage: JournalDamage = { damagedBytes: 0, missingRecords: 0, unknownRecords: 0 };
   const uuids = new Map<number, string>();
   const entries = readJournal(path);
-  for (;;) {
-    const step = await entries.next();
-    if (step.done === true) return { ...step.value, damage };
-    const entry = step.value;
-    if (entry.kind === 'damage') damage.damagedBytes += entry.lengthBytes;
-    else if (entry.kind === 'missing') damage.missingRecords += entry.count;
-    else {
-      const record = decodeRecord(entry.record);
-      if (record === undefined) damage.unknownRecords += 1;
-      else if (record.kind === 'slot') {
-        const intervals = intervalsOf(record.rows, uuids);
-        damage.unknownRecords += record.rows.length - intervals.length;
-        yield { kind: 'slot', intervals };
-      } else if (record.kind !== 'gauges') {
-        if (record.kind === 'device') uuids.set(record.number, record.device.uuid);
-        yield record;
-      }
+  try {
+    for (;;) {
+      const step = await entries.next();
+      if (step.done === true) return { ...step.value, damage };
+      const event = eventOf(step.value, uuids, damage);
+      if (event !== undefined) yield event;
     }
+  } finally {
+    await entries.return(NO_END);
   }
+}
+
+// A generator that is let go of returns something that nobody reads.
+const NO_END: JournalEnd = { goodBytes: 0, tornBytes: 0, nextSequence: 0 };
+
+function eventOf(
+  entry: JournalEntry,
+  uuids: Map<number, string>,
+  damage: JournalDamage,
+): LedgerEvent | undefined {
+  if (entry.kind === 'damage') damage.damagedBytes += entry.lengthBytes;
+  if (entry.kind === 'missing') damage.missingRecords += entry.count;
+  if (entry.kind !== 'record') return undefined;
+  const record = decodeRecord(entry.record);
+  if (record === undefined) damage.unknownRecords += 1;
+  if (record === undefined || record.kind === 'gauges') return undefined;
+  if (record.kind === 'device') uuids.set(record.number, record.device.uuid);
+  if (record.kind !== 'slot') return record;
+  const intervals = intervalsOf(record.rows, uuids);
+  damage.unknownRecords += record.rows.length - intervals.length;
+  return { kind: 'slot', intervals };
 }
 
 function intervalsOf(

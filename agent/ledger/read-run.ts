@@ -4,6 +4,7 @@
 import { createAccount, type Account } from '../account.ts';
 import type { ChargedInterval, Run, Warning } from '../model.ts';
 import { instant, type Instant } from '../units.ts';
+import { eachOf } from './each-of.ts';
 import { LedgerError } from './ledger-error.ts';
 import { damageWarnings, readRecords, type LedgerEvent, type RecordsEnd } from './read-records.ts';
 import { JOURNAL_VERSION } from './records.ts';
@@ -34,13 +35,11 @@ export async function readRun(
 ): Promise<StoredRun> {
   const path = runJournalPath(stateDirectory, id);
   const story = newStory();
-  const records = readRecords(path);
-  for (;;) {
-    const step = await records.next();
-    if (step.done === true) return storedRun(path, story, step.value);
-    note(path, story, step.value);
-    onEvent(step.value);
-  }
+  const end = await eachOf(readRecords(path), (event) => {
+    note(path, story, event);
+    onEvent(event);
+  });
+  return storedRun(path, story, end);
 }
 
 interface Story {
