@@ -2,7 +2,7 @@
 // joined with the shape that the power readings give. MEASUREMENT.md §2, §4.4 and §4.5.
 
 import type { Warning } from '../model.ts';
-import { clipCell, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
+import { cellWatts, clipCell, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
 import { createDisagreement, type Disagreement } from './disagreement.ts';
 import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
 
@@ -64,6 +64,8 @@ const STALE_SECONDS = 2;
 // No device draws more: a step beyond it is not energy but a restart, or garbage.
 const IMPLAUSIBLE_WATTS = 20_000;
 const NARROW_RATIO = 0.3;
+// A step is shaped by power readings that cover so much of it.
+const COVERED_RATIO = 0.9;
 const MILLIJOULE_STEP = 1e-3;
 
 /** Creates the counter's side of a meter. */
@@ -257,8 +259,8 @@ class CounterFusion implements Counter {
       if (knot.time > this.#frontier) break;
       last = index;
       const duration = knot.time - first.time;
-      const doubt = Math.max(first.uncertainty, knot.uncertainty);
-      if (duration >= Math.min(PATIENCE_SECONDS, PRECISE_STEP_RATIO * doubt)) return index;
+      const needed = Math.max(PRECISE_STEP_RATIO * knot.uncertainty, 2 * first.uncertainty);
+      if (duration >= Math.min(PATIENCE_SECONDS, needed)) return index;
     }
     return atEnd ? last : undefined;
   }
@@ -266,30 +268,35 @@ class CounterFusion implements Counter {
   /** One step of the counter, with the power readings' shape inside it where they are finer. */
   #emitStep(first: Knot, next: Knot): void {
     this.#passOn(first.time);
-    const cells = this.#take(next.time);
     const duration = next.time - first.time;
     const step = this.#corrected(next.value - first.value, duration);
-    const measured = cells.filter((cell) => cell.kind === 'measured');
-    const covered = measured.reduce((sum, cell) => sum + cell.end - cell.start, 0);
-    const integral = measured.reduce((sum, cell) => sum + cell.integralJoules, 0);
-    const whole = covered >= 0.98 * duration;
-    const alias = measured.reduce((sum, cell) => sum + cell.aliasJoules, 0);
-    if (whole) this.#disagreement.observe(step, integral, duration, alias);
-    const doubt = this.#disagreement.doubtRatio * step;
     const timing = Math.max(first.uncertainty, next.uncertainty);
+    const measured = this.#take(next.time).filter((cell) => cell.kind === 'measured');
+    const covered = sum(measured, (cell) => cell.end - cell.start);
+    const whole = covered >= COVERED_RATIO * duration;
+    const shape = whole ? withoutHoles(measured, first.time, next.time) : measured;
+    const integral = whole ? sum(shape, (cell) => cell.integralJoules) : NaN;
+    if (whole) {
+      this.#disagreement.observe(
+        step,
+        integral,
+        duration,
+        sum(shape, (cell) => cell.aliasJoules),
+      );
+    }
+    const doubt = this.#disagreement.doubtRatio * step;
     const fuse =
-      whole &&
       integral > 0 &&
       step > 0 &&
       !this.#disagreement.disagrees &&
       this.#options.shapeIsFiner(duration);
     const { sink } = this.#options;
     if (!fuse) {
-      sink(flatStep(first.time, next.time, step, whole ? integral : NaN, measured, timing, doubt));
+      sink(flatStep(first.time, next.time, step, integral, measured, timing, doubt));
       return;
     }
     const scale = step / integral;
-    for (const cell of measured) sink(scaled(cell, scale, timing, doubt / measured.length));
+    for (const cell of shape) sink(scaled(cell, scale, timing, doubt / shape.length));
   }
 
   /** Cells up to `time` keep the power readings' own energy. */
@@ -326,6 +333,42 @@ class CounterFusion implements Counter {
     }
     return taken;
   }
+}
+
+const sum = (cells: readonly MeasuredCell[], of: (cell: MeasuredCell) => number): number =>
+  cells.reduce((total, cell) => total + of(cell), 0);
+
+/** Power readings over [start, end), with short holes closed at the power beside them. */
+function withoutHoles(
+  cells: readonly MeasuredCell[],
+  start: number,
+  end: number,
+): readonly MeasuredCell[] {
+  const closed: MeasuredCell[] = [];
+  let reached = start;
+  for (const cell of cells) {
+    if (cell.start > reached) closed.push(holeFilled(cell, reached, cell.start));
+    closed.push(cell);
+    reached = cell.end;
+  }
+  const last = closed.at(-1);
+  if (last !== undefined && end > reached) closed.push(holeFilled(last, reached, end));
+  return closed;
+}
+
+function holeFilled(beside: MeasuredCell, start: number, end: number): MeasuredCell {
+  const power = cellWatts(beside);
+  return {
+    ...beside,
+    start,
+    end,
+    energyJoules: power * (end - start),
+    integralJoules: power * (end - start),
+    profile: 'level',
+    startWatts: power,
+    endWatts: power,
+    samples: 0,
+  };
 }
 
 function scaled(
@@ -365,15 +408,9 @@ function flatStep(
     profile: 'box',
     startWatts: power,
     endWatts: power,
-    minWatts: under.reduce(
-      (low, cell) => Math.min(low, cell.minWatts),
-      under.length > 0 ? Infinity : power,
-    ),
-    maxWatts: under.reduce(
-      (high, cell) => Math.max(high, cell.maxWatts),
-      under.length > 0 ? -Infinity : power,
-    ),
-    samples: under.reduce((sum, cell) => sum + cell.samples, 0),
+    minWatts: under.length > 0 ? Math.min(...under.map((cell) => cell.minWatts)) : power,
+    maxWatts: under.length > 0 ? Math.max(...under.map((cell) => cell.maxWatts)) : power,
+    samples: sum(under, (cell) => cell.samples),
     method: 'counter',
     counterJoules: energyJoules,
     integralJoules,

@@ -1,0 +1,86 @@
+// A device whose power nobody reads: a configured constant (--host-watts), metered like the rest and said to be
+// modelled wherever it is shown.
+
+import type { Interval, Sensor, Warning } from '../model.ts';
+import { instant, watts, type Instant, type Watts } from '../units.ts';
+import { priorTrust } from './boards.ts';
+import type { MeasuredCell } from './cell.ts';
+import type { Meter, MeterOptions } from './meter.ts';
+import { createTimeline, type Timeline } from './timeline.ts';
+
+/** A meter's options, and the constant. */
+export interface ConstantMeterOptions extends MeterOptions {
+  readonly powerWatts: Watts;
+}
+
+/** Creates the meter of a constant power; it needs no readings, only the passing of time. */
+export function createConstantMeter(options: ConstantMeterOptions): Meter {
+  return new ConstantMeter(options);
+}
+
+class ConstantMeter implements Meter {
+  readonly sensor: Sensor = { field: 'unknown', origin: 'assumed' };
+  readonly warnings: readonly Warning[] = [];
+  readonly powerWatts: Watts;
+  readonly #timeline: Timeline;
+
+  constructor(options: ConstantMeterOptions) {
+    const { device, startSeconds, slotSeconds, powerWatts } = options;
+    this.powerWatts = watts(powerWatts);
+    this.#timeline = createTimeline({
+      uuid: device.uuid,
+      start: startSeconds,
+      slotSeconds,
+      method: 'modelled',
+      trust: priorTrust({ ...device, powerOrigin: 'modelled' }),
+      wallOffsetSeconds: () => 0,
+    });
+  }
+
+  get settledSeconds(): Instant {
+    return instant(this.#timeline.settled);
+  }
+
+  add(): Interval[] {
+    return [];
+  }
+
+  advance(time: Instant): Interval[] {
+    this.#fill(time);
+    return this.#timeline.publish();
+  }
+
+  cut(time: Instant): void {
+    this.#timeline.cut(time, undefined);
+  }
+
+  finish(end: Instant): Interval[] {
+    this.#fill(end);
+    return this.#timeline.finish(end);
+  }
+
+  #fill(end: number): void {
+    const start = this.#timeline.frontier;
+    if (end > start) this.#timeline.push(levelCell(start, end, this.powerWatts));
+  }
+}
+
+const levelCell = (start: number, end: number, power: number): MeasuredCell => ({
+  kind: 'measured',
+  start,
+  end,
+  energyJoules: power * (end - start),
+  profile: 'level',
+  startWatts: power,
+  endWatts: power,
+  minWatts: power,
+  maxWatts: power,
+  samples: 0,
+  method: 'modelled',
+  counterJoules: NaN,
+  integralJoules: NaN,
+  aliasJoules: 0,
+  doubtJoules: 0,
+  varianceJoulesSquared: 0,
+  timingSeconds: 0,
+});
