@@ -11,7 +11,7 @@ import type { Registry } from 'prom-client';
 
 import type { RunCatalogue, SnapshotPort } from '../agent/snapshot.ts';
 import type { Asset } from './assets.ts';
-import { BasicAuth } from './basic-auth.ts';
+import type { BasicAuth } from './basic-auth.ts';
 import {
   authenticate,
   limitRate,
@@ -36,6 +36,7 @@ export interface AppParts {
   readonly dcgmRegistry?: Registry;
   readonly maxRequests: number;
   readonly webConfig: () => WebConfig;
+  readonly auth: BasicAuth;
   readonly stream: SnapshotStream;
   readonly assets: ReadonlyMap<string, Asset>;
 }
@@ -137,7 +138,7 @@ export function createApp(parts: AppParts): Express {
     limitRate(parts.webConfig, () => performance.now() / 1e3),
     limitRequests(parts.maxRequests),
     scrapeDeadline,
-    authenticate(parts.webConfig, new BasicAuth()),
+    authenticate(parts.webConfig, parts.auth),
     compression({ filter: isCompressible }),
   );
   app.get(parts.telemetryPath, metrics(parts.registry));

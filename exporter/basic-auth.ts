@@ -1,9 +1,9 @@
 // HTTP basic authentication against bcrypt hashes. Right answers are remembered, so that a scrape does not pay for
-// bcrypt each time; comparisons run one after the other, so that a flood of wrong ones holds one core's turn at most.
+// bcrypt each time.
 
 import { createHmac, randomBytes } from 'node:crypto';
 
-import { compare } from 'bcryptjs';
+import { BcryptThread } from './bcrypt-thread.ts';
 
 const MAX_REMEMBERED = 256;
 
@@ -23,11 +23,11 @@ export function parseBasicAuth(header: string | undefined): Credentials | undefi
 }
 
 /** Checks credentials against a set of users, which may change between calls. */
-export class BasicAuth {
+export class BasicAuth implements AsyncDisposable {
   // Remembered under a keyed digest: neither the password nor anything an attacker can steer is the key of the set.
   readonly #key = randomBytes(32);
   readonly #right = new Set<string>();
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #bcrypt = new BcryptThread();
 
   /** Whether the credentials are those of one of the users (name → bcrypt hash). */
   async check(
@@ -43,11 +43,13 @@ export class BasicAuth {
       .update(`${user}\0${hash}\0${password}`)
       .digest('base64');
     if (this.#right.has(digest)) return true;
-    const answer = this.#queue.then(() => compare(password, hash));
-    this.#queue = answer.catch(() => false);
-    const right = (await answer) && known !== undefined;
+    const right = (await this.#bcrypt.compare(password, hash)) && known !== undefined;
     if (right) this.#remember(digest);
     return right;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bcrypt[Symbol.asyncDispose]();
   }
 
   #remember(digest: string): void {

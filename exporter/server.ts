@@ -13,6 +13,7 @@ import type { Express } from 'express';
 import type { RunCatalogue, SnapshotPort } from '../agent/snapshot.ts';
 import { createApp } from './app.ts';
 import { loadAssets } from './assets.ts';
+import { BasicAuth } from './basic-auth.ts';
 import { dcgmFamilies } from './dcgm.ts';
 import { ConfigError } from './errors.ts';
 import { FAMILIES } from './families.ts';
@@ -106,6 +107,7 @@ export class Exporter implements AsyncDisposable {
   readonly #limits: ConnectionLimits;
   readonly #webConfig: WebConfigFile;
   readonly #stream: SnapshotStream;
+  readonly #auth = new BasicAuth();
   readonly #servers: (Server | SecureServer)[] = [];
   // All that were accepted: http's own list lacks those that have not finished a TLS handshake.
   readonly #sockets = new Set<Socket>();
@@ -143,7 +145,7 @@ export class Exporter implements AsyncDisposable {
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, STOP_MILLISECONDS);
-    await Promise.all(servers.map(stop));
+    await Promise.all([...servers.map(stop), this.#auth[Symbol.asyncDispose]()]);
     clearTimeout(deadline);
   }
 
@@ -161,6 +163,7 @@ export class Exporter implements AsyncDisposable {
       ...(dcgmCompat && { dcgmRegistry: snapshotRegistry(latest, dcgmFamilies(hostname())) }),
       maxRequests,
       webConfig: () => this.#webConfig.current,
+      auth: this.#auth,
       stream: this.#stream,
       assets: await loadAssets(directory, telemetryPath),
     });

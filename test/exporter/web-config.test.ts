@@ -105,6 +105,26 @@ describe('basic authentication', () => {
   });
 });
 
+test('a flood of wrong passwords delays neither a scrape nor the sampler', async () => {
+  const slow = `basic_auth_users:\n  ada: "${hashSync('secret', 11)}"\n`;
+  await using exporter = await startTestExporter({ webConfigFile: writeConfig(slow) });
+  const scrape = async (): Promise<number> =>
+    (await ask(urlOf(exporter, '/metrics'), basic('ada', 'secret'))).status;
+  expect(await scrape()).toBe(200);
+  const wrong = Array.from({ length: 20 }, (_one, attempt) =>
+    ask(urlOf(exporter, '/'), basic('ada', `wrong ${attempt}`)).then(({ status }) => status),
+  );
+  let answered = 0;
+  for (const attempt of wrong) void attempt.then(() => (answered += 1));
+  await vi.waitFor(() => expect(answered).toBeGreaterThan(0), { timeout: 20_000 });
+  const load = performance.eventLoopUtilization();
+  expect(await scrape()).toBe(200);
+  expect(answered).toBeLessThan(wrong.length);
+  expect(new Set(await Promise.all(wrong))).toEqual(new Set([401]));
+  // This thread was free while the other computed.
+  expect(performance.eventLoopUtilization(load).utilization).toBeLessThan(0.5);
+});
+
 describe('TLS', () => {
   const tls = 'tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n';
 
