@@ -79,9 +79,10 @@ export function interval(options: IntervalOptions): ChargedInterval {
       facilityKilowattHours: kilowattHours(facility),
       costAmount: facility * Math.max(0, price),
       creditAmount: facility * Math.max(0, -price),
-      gainCostAmount: gainJoules * perJoule,
-      offsetCostAmount: offsetJoules * perJoule,
-      aliasCostAmount: aliasJoules * perJoule,
+      // JSON has no −0.
+      gainCostAmount: gainJoules * perJoule + 0,
+      offsetCostAmount: offsetJoules * perJoule + 0,
+      aliasCostAmount: aliasJoules * perJoule + 0,
       locationBasedGrams: grams(facility * 400),
     },
   };

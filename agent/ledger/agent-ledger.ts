@@ -98,7 +98,7 @@ class SegmentedLedger {
 
   async open(): Promise<AgentLedger> {
     await this.#writeHead();
-    void this.#retire();
+    this.#housekeeping = this.#retire();
     const writer = createWriter(() => this.#journal, this.#numbers);
     return {
       ...writer,
@@ -110,6 +110,8 @@ class SegmentedLedger {
       },
       close: async () => {
         const whole = await this.#journal.close(CLOSE_SECONDS);
+        // Only where the disk answers: an agent that stops must not wait for one that hangs.
+        if (whole) await this.#housekeeping;
         await this.#lock[Symbol.asyncDispose]();
         return whole;
       },

@@ -1,0 +1,207 @@
+import { mkdir, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { createAccount } from '../../agent/account.ts';
+import { openAgentLedger, type AgentLedger } from '../../agent/ledger/agent-ledger.ts';
+import { agentDirectory, locateStateDirectory } from '../../agent/ledger/state-dir.ts';
+import type { ChargedInterval } from '../../agent/model.ts';
+import { instant, type Instant } from '../../agent/units.ts';
+import { chargedIntervals, device, interval, run, sensor, START } from '../account-doubles.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+interface Options {
+  readonly segmentBytes?: number;
+  readonly retainSeconds?: number;
+  readonly now?: () => Instant;
+}
+
+const openAgent = (stateDirectory: string, options: Options = {}): Promise<AgentLedger> =>
+  openAgentLedger({
+    stateDirectory,
+    run,
+    writer: { version: 'test', pid: 1 },
+    flushSeconds: 1,
+    retainSeconds: 1e9,
+    now: () => instant(START),
+    onFault: (fault) => expect(fault).toBeUndefined(),
+    ...options,
+  });
+
+async function introduce(ledger: AgentLedger, uuids: readonly string[]): Promise<void> {
+  for (const uuid of uuids) {
+    ledger.account.addDevice(device(uuid), sensor);
+    await ledger.addDevice(device(uuid), sensor);
+  }
+}
+
+async function add(ledger: AgentLedger, intervals: readonly ChargedInterval[]): Promise<void> {
+  for (const one of intervals) ledger.account.add(one);
+  await ledger.addSlot(intervals);
+}
+
+const segmentsOf = async (stateDirectory: string): Promise<string[]> =>
+  (await readdir(agentDirectory(stateDirectory)))
+    .filter((name) => name.endsWith('.journal'))
+    .toSorted()
+    .map((name) => join(agentDirectory(stateDirectory), name));
+
+describe('an agent that starts again', () => {
+  test('has the totals it stopped with, to the last bit, wherever it stopped and rotated', async () => {
+    const uuids = ['GPU-a', 'GPU-b'];
+    const lives = fc.array(fc.integer({ min: 0, max: 25 }), { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(
+        chargedIntervals({ uuids }),
+        lives,
+        fc.integer({ min: 500, max: 20_000 }),
+        async (intervals, lengths, segmentBytes) => {
+          await using state = await temporaryDirectory();
+          const truth = createAccount(run);
+          for (const uuid of uuids) truth.addDevice(device(uuid), sensor);
+          let from = 0;
+          for (const length of lengths) {
+            const ledger = await openAgent(state.path, { segmentBytes });
+            await introduce(ledger, uuids);
+            for (const one of intervals.slice(from, from + length)) {
+              truth.add(one);
+              await add(ledger, [one]);
+            }
+            from += length;
+            expect(await ledger.close()).toBe(true);
+          }
+          const ledger = await openAgent(state.path);
+          for (const uuid of uuids) {
+            expect(ledger.account.totalsOf(uuid)).toEqual(truth.totalsOf(uuid));
+          }
+          await ledger.close();
+        },
+      ),
+      { seed: 9, numRuns: 40 },
+    );
+  });
+
+  test('goes on from the segment before when the newest one has a torn head', async () => {
+    await using state = await temporaryDirectory();
+    const first = await openAgent(state.path);
+    await introduce(first, ['GPU-a']);
+    for (let at = 0; at < 20; at += 1) await add(first, [interval({ at })]);
+    await first.close();
+    await (await openAgent(state.path)).close();
+    const newest = (await segmentsOf(state.path)).at(-1) ?? '';
+    const { length } = await readFile(newest);
+    for (const torn of [1, 40, length - 20, length]) {
+      await truncate(newest, length - torn);
+      const again = await openAgent(state.path);
+      expect(again.account.totalsOf('GPU-a')?.energyJoules).toBe(5000);
+      await again.close();
+      for (const path of await segmentsOf(state.path)) if (path > newest) await rm(path);
+    }
+  });
+
+  test('says so when damage has cost it slots', async () => {
+    await using state = await temporaryDirectory();
+    const first = await openAgent(state.path);
+    await introduce(first, ['GPU-a']);
+    for (let at = 0; at < 20; at += 1) await add(first, [interval({ at })]);
+    await first.close();
+    const [path = ''] = await segmentsOf(state.path);
+    const bytes = await readFile(path);
+    const middle = bytes.indexOf('"slot"') + 30;
+    bytes[middle] = (bytes[middle] ?? 0) ^ 4;
+    await writeFile(path, bytes);
+    const again = await openAgent(state.path);
+    expect(again.account.totalsOf('GPU-a')?.energyJoules).toBe(19 * 250);
+    const { warnings } = again.account.books({ endSeconds: instant(START) });
+    expect(warnings.map((warning) => warning.code)).toEqual(['ledger-damaged']);
+    await again.close();
+  });
+
+  test('may start over and over without growing its counters or forgetting a device', async () => {
+    await using state = await temporaryDirectory();
+    const first = await openAgent(state.path);
+    await introduce(first, ['GPU-a', 'GPU-gone']);
+    await add(first, [interval({}), interval({ uuid: 'GPU-gone' })]);
+    await first.close();
+    for (let start = 0; start < 5; start += 1) {
+      const again = await openAgent(state.path, { retainSeconds: 0 });
+      expect(again.account.totalsOf('GPU-gone')?.energyJoules).toBe(250);
+      await again.close();
+    }
+  });
+});
+
+describe('segments', () => {
+  test('rotate by size and by UTC day', async () => {
+    await using state = await temporaryDirectory();
+    let now = START;
+    const ledger = await openAgent(state.path, { now: () => instant(now) });
+    await introduce(ledger, ['GPU-a']);
+    await add(ledger, [interval({})]);
+    expect(await segmentsOf(state.path)).toHaveLength(1);
+    now += 86_400;
+    await add(ledger, [interval({ at: 1 })]);
+    await add(ledger, [interval({ at: 2 })]);
+    expect(await segmentsOf(state.path)).toHaveLength(2);
+    await ledger.close();
+  });
+
+  test('are deleted when they are old, but never the newest two', async () => {
+    await using state = await temporaryDirectory();
+    for (let life = 0; life < 4; life += 1) await (await openAgent(state.path)).close();
+    for (const path of await segmentsOf(state.path)) await utimes(path, START - 100, START - 100);
+    const kept = await openAgent(state.path, { retainSeconds: 101 });
+    await kept.close();
+    expect(await segmentsOf(state.path)).toHaveLength(5);
+    const deleting = await openAgent(state.path, { retainSeconds: 50 });
+    await deleting.close();
+    const names = (await segmentsOf(state.path)).map((path) => path.slice(-16));
+    expect(names).toEqual(['00000005.journal', '00000006.journal']);
+  });
+});
+
+describe('the state directory', () => {
+  test('cannot be a file', async () => {
+    await using state = await temporaryDirectory();
+    const path = join(state.path, 'file');
+    await writeFile(path, '');
+    await expect(openAgent(path)).rejects.toMatchObject({ reason: 'unwritable' });
+  });
+
+  test('is private to its owner and group', async () => {
+    await using state = await temporaryDirectory();
+    await mkdir(join(state.path, 'other'));
+    const ledger = await openAgent(state.path);
+    await introduce(ledger, ['GPU-a']);
+    const { stat } = await import('node:fs/promises');
+    expect((await stat(agentDirectory(state.path))).mode & 0o777).toBe(0o750);
+    const [segment = ''] = await segmentsOf(state.path);
+    expect((await stat(segment)).mode & 0o777).toBe(0o640);
+    await ledger.close();
+  });
+
+  test('is held from the first agent to its close', async () => {
+    await using state = await temporaryDirectory();
+    const first = await openAgent(state.path);
+    await expect(openAgent(state.path)).rejects.toMatchObject({ reason: 'locked' });
+    await first.close();
+    await (await openAgent(state.path)).close();
+  });
+
+  test.each([
+    { why: 'as asked', explicit: '/x', environment: { XDG_STATE_HOME: '/y' }, is: '/x' },
+    { why: 'as XDG says', environment: { XDG_STATE_HOME: '/y' }, is: '/y/wattmeter' },
+    {
+      why: 'at home',
+      environment: { XDG_STATE_HOME: 'relative' },
+      is: '/home/me/.local/state/wattmeter',
+    },
+    { why: 'as systemd says', environment: { STATE_DIRECTORY: '/var/lib/w' }, is: '/var/lib/w' },
+    { why: 'of the service', environment: {}, service: true, is: '/var/lib/wattmeter' },
+  ])('is $why', ({ is, explicit, environment, service }) => {
+    const options = { explicit, environment, homeDirectory: '/home/me' };
+    expect(locateStateDirectory(service ? { ...options, service } : options)).toBe(is);
+  });
+});
