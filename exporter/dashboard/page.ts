@@ -44,21 +44,26 @@ function failureText(): string {
 }
 
 function alarmText(state: State): string {
-  const age = newest === undefined ? '' : duration((performance.now() - arrivedMilliseconds) / 1e3);
   switch (state) {
     case 'failing':
       return failureText();
     case 'stale':
-      return `No new figures for ${age}. Wattmeter runs but has stopped measuring: what you see is old.`;
+      return 'No new figures: Wattmeter runs but has stopped measuring, and what you see is old.';
     case 'lost':
       return newest === undefined
         ? 'No connection to Wattmeter. Trying again.'
-        : `Connection to Wattmeter lost ${age} ago: what you see is old. Trying again.`;
+        : 'Connection to Wattmeter lost, and what you see is old. Trying again.';
     case 'waiting':
     case 'live':
     case 'replay':
       return '';
   }
+}
+
+// Beside the alarm, not in it: a screen reader would say it again each second.
+function ageText(state: State): string {
+  if (newest === undefined || (state !== 'stale' && state !== 'lost')) return '';
+  return `Newest figures ${duration((performance.now() - arrivedMilliseconds) / 1e3)} ago.`;
 }
 
 function showState(): void {
@@ -67,7 +72,8 @@ function showState(): void {
   setText(byId('state'), STATE_TEXTS[state]);
   const alarm = alarmText(state);
   setText(byId('alarm'), alarm);
-  setShown(byId('alarm'), alarm !== '');
+  setText(byId('alarm-age'), ageText(state));
+  setShown(byId('alarm-box'), alarm !== '');
 }
 
 function show(snapshot: Snapshot): void {
