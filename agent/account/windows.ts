@@ -8,6 +8,7 @@ import { combine, combineLinearly } from './combine.ts';
 import { shareOf } from './share.ts';
 import { newTally, sameInstant, tallyInterval, type Tally } from './tally.ts';
 import { totalsOfTally } from './totals.ts';
+import { createTotalsStore } from './totals-store.ts';
 
 // Intervals that a window announced after the fact can still reach back to: about eight minutes of 1 s slots.
 const RECALL_INTERVALS = 512;
@@ -19,8 +20,10 @@ interface WindowFold {
   open: boolean;
   /** Devices whose intervals have not reached the end yet. */
   waiting: number;
-  tallies: Map<string, Tally>;
-  settled?: Totals;
+  /** By device; none yet, and none any more once settled. */
+  tallies: Map<string, Tally> | undefined;
+  /** Number of its totals in the store. */
+  settled: number | undefined;
   /** Its beginning or end was announced after the intervals there were forgotten. */
   incomplete: boolean;
 }
@@ -50,6 +53,7 @@ export interface WindowFolder {
 /** A folder of no windows yet. */
 export function createWindowFolder(): WindowFolder {
   const folds: WindowFold[] = [];
+  const store = createTotalsStore();
   const devices = new Map<string, Progress>();
   const unsettled = new Set<WindowFold>();
   const underWay = new Set<WindowFold>();
@@ -79,11 +83,13 @@ export function createWindowFolder(): WindowFolder {
     if (fold.settled !== undefined) {
       const late = newTally();
       tallyInterval(late, share);
-      fold.settled = combineLinearly(fold.settled, totalsOfTally(late));
+      const before = store.get(fold.settled);
+      store.replace(fold.settled, combineLinearly(before, totalsOfTally(late)));
       return;
     }
-    let tally = fold.tallies.get(uuid);
-    if (tally === undefined) fold.tallies.set(uuid, (tally = newTally()));
+    const tallies = (fold.tallies ??= new Map());
+    let tally = tallies.get(uuid);
+    if (tally === undefined) tallies.set(uuid, (tally = newTally()));
     tallyInterval(tally, share);
     unsettled.add(fold);
   };
@@ -96,13 +102,13 @@ export function createWindowFolder(): WindowFolder {
       fold.incomplete = true;
       return;
     }
-    fold.tallies.delete(uuid);
+    fold.tallies?.delete(uuid);
     for (const interval of progress.recent) tallyShare(fold, uuid, interval);
   };
 
   const settle = (fold: WindowFold): void => {
-    fold.settled = totalsOf(fold);
-    fold.tallies = new Map();
+    fold.settled = store.add(totalsOf(fold));
+    fold.tallies = undefined;
     unsettled.delete(fold);
   };
 
@@ -176,7 +182,7 @@ export function createWindowFolder(): WindowFolder {
       folds
         .map((fold) => ({
           window: fold.open ? { ...fold.window, endSeconds } : fold.window,
-          totals: fold.settled ?? totalsOf(fold),
+          totals: fold.settled === undefined ? totalsOf(fold) : store.get(fold.settled),
         }))
         .toSorted((one, other) => one.window.startSeconds - other.window.startSeconds),
     incompleteNames: () => folds.filter((fold) => fold.incomplete).map((fold) => fold.window.name),
@@ -187,7 +193,8 @@ const newFold = (window: Window, open: boolean): WindowFold => ({
   window,
   open,
   waiting: 0,
-  tallies: new Map(),
+  tallies: undefined,
+  settled: undefined,
   incomplete: false,
 });
 
@@ -235,5 +242,5 @@ function remember(progress: Progress, interval: ChargedInterval): void {
 }
 
 function totalsOf(fold: WindowFold): Totals {
-  return combine([...fold.tallies.values()].map((tally) => totalsOfTally(tally)));
+  return combine([...(fold.tallies?.values() ?? [])].map((tally) => totalsOfTally(tally)));
 }
