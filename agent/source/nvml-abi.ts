@@ -5,6 +5,7 @@
 import koffi, { type LibraryHandle } from 'koffi';
 
 import { NVML } from './nvml-return.ts';
+import { argumentsOf, NVML_SYMBOLS, type NvmlSymbol } from './nvml-symbols.ts';
 
 /** A device handle: a pointer that only NVML understands. */
 export type NvmlHandle = bigint;
@@ -49,11 +50,17 @@ export interface PowerSample {
 
 /** Told before and after every native call, so that the main thread can see one that does not return. */
 export interface CallWatch {
-  enter(symbol: string): void;
+  /** `number` is the call's place in NVML_SYMBOLS. */
+  enter(number: number): void;
   leave(): void;
 }
 
 type Native = (...values: unknown[]) => number;
+
+interface Bound {
+  readonly native: Native;
+  readonly number: number;
+}
 
 const failed = (code: number): { kind: 'failed'; code: number } => ({ kind: 'failed', code });
 const answer = <T>(code: number, value: () => T): Answer<T> =>
@@ -161,7 +168,7 @@ export class NvmlLibrary {
   readonly path: string;
   readonly #library: LibraryHandle;
   readonly #watch: CallWatch;
-  readonly #functions = new Map<string, Native>();
+  readonly #functions = new Map<NvmlSymbol, Bound>();
   readonly #words = new Uint32Array(8);
   readonly #longs = new BigUint64Array(4);
   readonly #text = new Uint8Array(TEXT_BYTES);
@@ -174,46 +181,38 @@ export class NvmlLibrary {
   }
 
   init(): number {
-    return this.#call('nvmlInit_v2', []);
+    return this.#call('nvmlInit_v2');
   }
 
   shutdown(): number {
-    return this.#call('nvmlShutdown', []);
+    return this.#call('nvmlShutdown');
   }
 
   driverVersion(): Answer<string> {
-    return this.#string('nvmlSystemGetDriverVersion', ['void *', 'uint32_t'], []);
+    return this.#string('nvmlSystemGetDriverVersion');
   }
 
   deviceCount(): Answer<number> {
-    const code = this.#call('nvmlDeviceGetCount_v2', ['void *'], this.#words);
+    const code = this.#call('nvmlDeviceGetCount_v2', this.#words);
     return answer(code, () => this.#word(0));
   }
 
   handleByIndex(index: number): Answer<NvmlHandle> {
-    const types = ['uint32_t', 'void *'];
-    const code = this.#call('nvmlDeviceGetHandleByIndex_v2', types, index, this.#longs);
-    return answer(code, () => this.#long(0));
-  }
-
-  handleByUuid(uuid: string): Answer<NvmlHandle> {
-    const types = ['str', 'void *'];
-    const code = this.#call('nvmlDeviceGetHandleByUUID', types, uuid, this.#longs);
+    const code = this.#call('nvmlDeviceGetHandleByIndex_v2', index, this.#longs);
     return answer(code, () => this.#long(0));
   }
 
   uuid(device: NvmlHandle): Answer<string> {
-    return this.#string('nvmlDeviceGetUUID', ['void *', 'void *', 'uint32_t'], [device]);
+    return this.#string('nvmlDeviceGetUUID', device);
   }
 
   name(device: NvmlHandle): Answer<string> {
-    return this.#string('nvmlDeviceGetName', ['void *', 'void *', 'uint32_t'], [device]);
+    return this.#string('nvmlDeviceGetName', device);
   }
 
   /** As NVML writes it: `00000000:01:00.0`. */
   pciBusId(device: NvmlHandle): Answer<string> {
-    const types = ['void *', 'void *'];
-    const code = this.#call('nvmlDeviceGetPciInfo_v3', types, device, this.#text);
+    const code = this.#call('nvmlDeviceGetPciInfo_v3', device, this.#text);
     return answer(code, () => textAt(this.#text, 36, 32));
   }
 
@@ -232,17 +231,15 @@ export class NvmlLibrary {
 
   /** Since the driver was loaded; beyond 2⁵³ mJ (285 years at 1 kW) it would lose its last digits. */
   energyMillijoules(device: NvmlHandle): Answer<number> {
-    const types = ['void *', 'void *'];
-    const code = this.#call('nvmlDeviceGetTotalEnergyConsumption', types, device, this.#longs);
+    const code = this.#call('nvmlDeviceGetTotalEnergyConsumption', device, this.#longs);
     return answer(code, () => Number(this.#long(0)));
   }
 
   /** Fills `request`; each entry carries its own code, which is the call's own where the call failed. */
   fieldValues(device: NvmlHandle, request: FieldRequest): number {
     request.reset();
-    const types = ['void *', 'int32_t', 'void *'];
     const given = [device, request.length, request.bytes];
-    const code = this.#call('nvmlDeviceGetFieldValues', types, ...given);
+    const code = this.#call('nvmlDeviceGetFieldValues', ...given);
     if (code !== NVML.success) request.reset(code);
     return code;
   }
@@ -261,46 +258,41 @@ export class NvmlLibrary {
   }
 
   memoryBytes(device: NvmlHandle): Answer<{ readonly total: number; readonly used: number }> {
-    const code = this.#call('nvmlDeviceGetMemoryInfo', ['void *', 'void *'], device, this.#longs);
+    const code = this.#call('nvmlDeviceGetMemoryInfo', device, this.#longs);
     return answer(code, () => ({ total: Number(this.#long(0)), used: Number(this.#long(2)) }));
   }
 
   temperatureCelsius(device: NvmlHandle): Answer<number> {
-    const types = ['void *', 'int32_t', 'void *'];
-    const code = this.#call('nvmlDeviceGetTemperature', types, device, 0, this.#words);
+    const code = this.#call('nvmlDeviceGetTemperature', device, 0, this.#words);
     return answer(code, () => this.#word(0));
   }
 
   /** The successor of nvmlDeviceGetTemperature, which CUDA 13 deprecates. */
   temperatureVersionedCelsius(device: NvmlHandle): Answer<number> {
     this.#words.set([TEMPERATURE_VERSION, 0, 0]);
-    const types = ['void *', 'void *'];
-    const code = this.#call('nvmlDeviceGetTemperatureV', types, device, this.#words);
+    const code = this.#call('nvmlDeviceGetTemperatureV', device, this.#words);
     return answer(code, () => this.#word(2) | 0);
   }
 
   smClockMegahertz(device: NvmlHandle): Answer<number> {
-    const types = ['void *', 'int32_t', 'void *'];
-    const code = this.#call('nvmlDeviceGetClockInfo', types, device, 1, this.#words);
+    const code = this.#call('nvmlDeviceGetClockInfo', device, 1, this.#words);
     return answer(code, () => this.#word(0));
   }
 
   /** 1 when the GPU is split into MIG instances, which share its power. */
   migMode(device: NvmlHandle): Answer<number> {
-    const types = ['void *', 'void *', 'void *'];
     const pending = this.#words.subarray(1);
-    const code = this.#call('nvmlDeviceGetMigMode', types, device, this.#words, pending);
+    const code = this.#call('nvmlDeviceGetMigMode', device, this.#words, pending);
     return answer(code, () => this.#word(0));
   }
 
   /** The driver's ring of power samples newer than `lastSeen`; empty when there are none. */
   powerSamples(device: NvmlHandle, lastSeen: bigint): Answer<readonly PowerSample[]> {
     const bytes = new Uint8Array(SAMPLE_BYTES * SAMPLE_ROOM);
-    const types = ['void *', 'int32_t', 'uint64_t', 'void *', 'void *', 'void *'];
     const count = this.#words.subarray(1);
     count[0] = SAMPLE_ROOM;
     const given = [device, 0, lastSeen, this.#words, count, bytes];
-    const code = this.#call('nvmlDeviceGetSamples', types, ...given);
+    const code = this.#call('nvmlDeviceGetSamples', ...given);
     if (code === NVML.notFound) return { kind: 'value', value: [] };
     const view = new DataView(bytes.buffer);
     return answer(code, () =>
@@ -317,9 +309,7 @@ export class NvmlLibrary {
   ): Answer<readonly ComputeProcess[]> {
     const bytes = new Uint8Array(LONG_PROCESS_BYTES * room);
     this.#words[0] = room;
-    const types = ['void *', 'void *', 'void *'];
-    const symbol = 'nvmlDeviceGetComputeRunningProcesses_v3';
-    const code = this.#call(symbol, types, device, this.#words, bytes);
+    const code = this.#call('nvmlDeviceGetComputeRunningProcesses_v3', device, this.#words, bytes);
     const count = this.#word(0);
     // More processes than we had room for, or more have come since: ask again with twice what it names.
     if (code === NVML.insufficientSize && count > room) {
@@ -336,9 +326,13 @@ export class NvmlLibrary {
   ): Answer<readonly ProcessUtilization[]> {
     const bytes = new Uint8Array(UTILIZATION_BYTES * room);
     this.#words[0] = room;
-    const types = ['void *', 'void *', 'void *', 'uint64_t'];
-    const symbol = 'nvmlDeviceGetProcessUtilization';
-    const code = this.#call(symbol, types, device, bytes, this.#words, lastSeen);
+    const code = this.#call(
+      'nvmlDeviceGetProcessUtilization',
+      device,
+      bytes,
+      this.#words,
+      lastSeen,
+    );
     const count = this.#word(0);
     if (code === NVML.notFound) return { kind: 'value', value: [] };
     if (code === NVML.insufficientSize && count > room) {
@@ -362,35 +356,36 @@ export class NvmlLibrary {
     return this.#longs[index] ?? 0n;
   }
 
-  #number(symbol: string, device: NvmlHandle): Answer<number> {
-    const code = this.#call(symbol, ['void *', 'void *'], device, this.#words);
+  #number(symbol: NvmlSymbol, device: NvmlHandle): Answer<number> {
+    const code = this.#call(symbol, device, this.#words);
     return answer(code, () => this.#word(0));
   }
 
-  #string(symbol: string, types: readonly string[], leading: readonly unknown[]): Answer<string> {
-    const code = this.#call(symbol, types, ...leading, this.#text, TEXT_BYTES);
+  #string(symbol: NvmlSymbol, ...leading: readonly unknown[]): Answer<string> {
+    const code = this.#call(symbol, ...leading, this.#text, TEXT_BYTES);
     return answer(code, () => textAt(this.#text, 0, TEXT_BYTES));
   }
 
-  #call(symbol: string, types: readonly string[], ...values: unknown[]): number {
-    const native = this.#functions.get(symbol) ?? this.#bind(symbol, types);
-    this.#watch.enter(symbol);
+  #call(symbol: NvmlSymbol, ...values: unknown[]): number {
+    const bound = this.#functions.get(symbol) ?? this.#bind(symbol);
+    this.#watch.enter(bound.number);
     try {
-      return native(...values);
+      return bound.native(...values);
     } finally {
       this.#watch.leave();
     }
   }
 
-  #bind(symbol: string, types: readonly string[]): Native {
+  #bind(symbol: NvmlSymbol): Bound {
     let native: Native;
     try {
-      native = this.#library.func(symbol, 'int32_t', [...types]);
+      native = this.#library.func(symbol, 'int32_t', argumentsOf(symbol));
     } catch {
       native = () => NVML.functionMissing;
     }
-    this.#functions.set(symbol, native);
-    return native;
+    const bound = { native, number: NVML_SYMBOLS.indexOf(symbol) };
+    this.#functions.set(symbol, bound);
+    return bound;
   }
 }
 

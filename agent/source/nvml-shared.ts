@@ -2,6 +2,8 @@
 // call it is in; the main thread takes the readings out and sees when a call does not return. No messages on this path:
 // a worker that hangs in the driver could not send what it has already read.
 
+import { NVML_SYMBOLS } from './nvml-symbols.ts';
+
 /** One reading of one device, or the end of a round of readings (`slot` −1). NaN: not in this reading. */
 export interface RingRow {
   /** Which device; −1 for the end of a round. */
@@ -55,43 +57,16 @@ const CELL = {
   head: 6,
   tail: 7,
   dropped: 8,
+  burstUntilMilliseconds: 9,
 } as const;
-const BURST_OFFSET_BYTES = 64;
-const GAUGE_SEQUENCE_OFFSET_BYTES = 128;
-
-/** Names of native calls, so that a number can say which one does not return. */
-const SYMBOLS: readonly string[] = [
-  'nvmlInit_v2',
-  'nvmlShutdown',
-  'nvmlSystemGetDriverVersion',
-  'nvmlDeviceGetCount_v2',
-  'nvmlDeviceGetHandleByIndex_v2',
-  'nvmlDeviceGetHandleByUUID',
-  'nvmlDeviceGetUUID',
-  'nvmlDeviceGetName',
-  'nvmlDeviceGetPciInfo_v3',
-  'nvmlDeviceGetArchitecture',
-  'nvmlDeviceGetPersistenceMode',
-  'nvmlDeviceGetPowerUsage',
-  'nvmlDeviceGetTotalEnergyConsumption',
-  'nvmlDeviceGetFieldValues',
-  'nvmlDeviceGetSamples',
-  'nvmlDeviceGetEnforcedPowerLimit',
-  'nvmlDeviceGetPowerManagementDefaultLimit',
-  'nvmlDeviceGetUtilizationRates',
-  'nvmlDeviceGetMemoryInfo',
-  'nvmlDeviceGetTemperature',
-  'nvmlDeviceGetTemperatureV',
-  'nvmlDeviceGetClockInfo',
-  'nvmlDeviceGetMigMode',
-  'nvmlDeviceGetComputeRunningProcesses_v3',
-  'nvmlDeviceGetProcessUtilization',
-];
+const CELLS = 16;
 
 /** Shared memory for one worker. */
 export function createBuffers(): NvmlBuffers {
+  const control = new SharedArrayBuffer(4 * (CELLS + MAX_SLOTS));
+  new Int32Array(control)[CELL.burstUntilMilliseconds] = monotonicMilliseconds();
   return {
-    control: new SharedArrayBuffer(GAUGE_SEQUENCE_OFFSET_BYTES + 4 * MAX_SLOTS),
+    control,
     ring: new SharedArrayBuffer(8 * ROW_WIDTH * RING_ROWS),
     gauges: new SharedArrayBuffer(8 * GAUGES.length * MAX_SLOTS),
   };
@@ -105,23 +80,43 @@ export interface PendingCall {
   readonly slot: number;
 }
 
-const monotonicMilliseconds = (): number => Number(process.hrtime.bigint() / 1_000_000n) | 0;
+// `performance` counts from the thread's own start; the offset to CLOCK_MONOTONIC is taken once, from the quickest of a
+// few tries, and is then good to about a microsecond. A bigint a call would cost more than the call.
+const MONOTONIC_OFFSET_MILLISECONDS = Math.min(
+  ...Array.from({ length: 5 }, () => {
+    const before = performance.now();
+    return Number(process.hrtime.bigint()) / 1e6 - before;
+  }),
+);
 
 /** CLOCK_MONOTONIC in seconds: the same clock in both threads. */
-export const monotonicSeconds = (): number => Number(process.hrtime.bigint()) / 1e9;
+export const monotonicSeconds = (): number =>
+  (performance.now() + MONOTONIC_OFFSET_MILLISECONDS) / 1e3;
+
+const monotonicMilliseconds = (): number =>
+  Math.floor(performance.now() + MONOTONIC_OFFSET_MILLISECONDS) | 0;
 
 /** Either side's view of the shared memory. */
 export class NvmlShared {
   readonly #control: Int32Array;
-  readonly #burst: BigInt64Array;
   readonly #gaugeSequence: Int32Array;
   readonly #ring: Float64Array;
   readonly #gauges: Float64Array;
 
+  readonly #row: RingRow = {
+    slot: ROUND_END,
+    monotonicSeconds: 0,
+    status: 0,
+    instantWatts: 0,
+    averageWatts: 0,
+    drawWatts: 0,
+    counterJoules: 0,
+    durationSeconds: 0,
+  };
+
   constructor(buffers: NvmlBuffers) {
-    this.#control = new Int32Array(buffers.control, 0, BURST_OFFSET_BYTES / 4);
-    this.#burst = new BigInt64Array(buffers.control, BURST_OFFSET_BYTES, 1);
-    this.#gaugeSequence = new Int32Array(buffers.control, GAUGE_SEQUENCE_OFFSET_BYTES, MAX_SLOTS);
+    this.#control = new Int32Array(buffers.control, 0, CELLS);
+    this.#gaugeSequence = new Int32Array(buffers.control, 4 * CELLS, MAX_SLOTS);
     this.#ring = new Float64Array(buffers.ring);
     this.#gauges = new Float64Array(buffers.gauges);
   }
@@ -134,10 +129,12 @@ export class NvmlShared {
     this.#wakeWorker();
   }
 
-  /** Asks for polls as fast as sensible until CLOCK_MONOTONIC reaches this; never shortens a longer burst. */
-  burstUntil(nanoseconds: bigint): void {
-    if (Atomics.load(this.#burst, 0) >= nanoseconds) return;
-    Atomics.store(this.#burst, 0, nanoseconds);
+  /** Asks for polls as fast as sensible for so long; never shortens a longer burst. */
+  burstFor(seconds: number): void {
+    const now = monotonicMilliseconds();
+    const wanted = Math.ceil(seconds * 1e3);
+    if (wanted <= this.#burstMilliseconds(now)) return;
+    Atomics.store(this.#control, CELL.burstUntilMilliseconds, (now + wanted) | 0);
     this.#wakeWorker();
   }
 
@@ -149,7 +146,7 @@ export class NvmlShared {
     const age = (monotonicMilliseconds() - started) | 0;
     return {
       ageSeconds: age / 1e3,
-      symbol: SYMBOLS[Atomics.load(this.#control, CELL.callSymbol)] ?? 'an NVML call',
+      symbol: NVML_SYMBOLS[Atomics.load(this.#control, CELL.callSymbol)] ?? 'an NVML call',
       slot: Atomics.load(this.#control, CELL.callSlot),
     };
   }
@@ -187,11 +184,11 @@ export class NvmlShared {
 
   /** Whether a burst is on. */
   get bursting(): boolean {
-    return process.hrtime.bigint() < Atomics.load(this.#burst, 0);
+    return this.#burstMilliseconds(monotonicMilliseconds()) > 0;
   }
 
-  enterCall(symbol: string, slot: number): void {
-    Atomics.store(this.#control, CELL.callSymbol, SYMBOLS.indexOf(symbol));
+  enterCall(symbol: number, slot: number): void {
+    Atomics.store(this.#control, CELL.callSymbol, symbol);
     Atomics.store(this.#control, CELL.callSlot, slot);
     Atomics.store(this.#control, CELL.callStartMilliseconds, monotonicMilliseconds());
     Atomics.add(this.#control, CELL.callSequence, 1);
@@ -234,6 +231,15 @@ export class NvmlShared {
     Atomics.add(this.#gaugeSequence, slot, 1);
   }
 
+  // The end of a burst that is over is moved along: left alone it would lie ahead again once the 32 bits have wrapped.
+  #burstMilliseconds(now: number): number {
+    const end = Atomics.load(this.#control, CELL.burstUntilMilliseconds);
+    const left = (end - now) | 0;
+    if (left > 0) return left;
+    Atomics.compareExchange(this.#control, CELL.burstUntilMilliseconds, end, now);
+    return 0;
+  }
+
   #wakeWorker(): void {
     Atomics.add(this.#control, CELL.wake, 1);
     Atomics.notify(this.#control, CELL.wake);
@@ -241,16 +247,19 @@ export class NvmlShared {
 
   #rowAt(index: number): RingRow {
     const at = index * ROW_WIDTH;
-    const cell = (offset: number): number => this.#ring[at + offset] ?? Number.NaN;
-    return {
-      slot: cell(0),
-      monotonicSeconds: cell(1),
-      status: cell(2),
-      instantWatts: cell(3),
-      averageWatts: cell(4),
-      drawWatts: cell(5),
-      counterJoules: cell(6),
-      durationSeconds: cell(7),
-    };
+    const row = this.#row;
+    row.slot = this.#cell(at);
+    row.monotonicSeconds = this.#cell(at + 1);
+    row.status = this.#cell(at + 2);
+    row.instantWatts = this.#cell(at + 3);
+    row.averageWatts = this.#cell(at + 4);
+    row.drawWatts = this.#cell(at + 5);
+    row.counterJoules = this.#cell(at + 6);
+    row.durationSeconds = this.#cell(at + 7);
+    return row;
+  }
+
+  #cell(at: number): number {
+    return this.#ring[at] ?? Number.NaN;
   }
 }

@@ -47,7 +47,7 @@ function refuse(reason: string, fate: Fate, message: string): void {
 
 function loadLibrary(): NvmlLibrary | undefined {
   const watch = {
-    enter: (symbol: string): void => shared.enterCall(symbol, session?.callSlot ?? -1),
+    enter: (number: number): void => shared.enterCall(number, session?.callSlot ?? -1),
     leave: (): void => shared.leaveCall(),
   };
   const causes: string[] = [];

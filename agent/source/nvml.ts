@@ -4,18 +4,12 @@
 import { Worker } from 'node:worker_threads';
 
 import type { Clock } from '../clock.ts';
-import { type Batch, type Gauges, READING_STATUS, type ReadingStatus } from '../model.ts';
+import type { Gauges } from '../model.ts';
 import { type Instant, instant } from '../units.ts';
 import type { DeviceProcesses, NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
 import type { NvmlDeviceFacts } from './nvml-probe.ts';
-import {
-  createBuffers,
-  GAUGES,
-  monotonicSeconds,
-  NvmlShared,
-  ROUND_END,
-  type RingRow,
-} from './nvml-shared.ts';
+import { Rows } from './nvml-rows.ts';
+import { createBuffers, GAUGES, monotonicSeconds, NvmlShared, ROUND_END } from './nvml-shared.ts';
 import { type Source, SourceError, type SourceEvent } from './source.ts';
 
 export type { DeviceProcesses, GpuProcess } from './nvml-messages.ts';
@@ -49,7 +43,7 @@ const LIBRARY_PATHS: readonly string[] = [
 ];
 
 /** How often readings are taken out of the worker's memory. */
-const DRAIN_SECONDS = 0.1;
+const DRAIN_SECONDS = 0.2;
 /** A call that is out this long is a hang: its GPUs are said to be a gap. */
 const HANG_SECONDS = 1;
 // Readings never come later than STALE_READ_SECONDS (nvml-read.ts) after their own time, and a little for the way.
@@ -57,18 +51,9 @@ const SETTLED_AFTER_SECONDS = 0.6;
 const STUCK_SECONDS = 0.25;
 const CLOSE_SECONDS = 0.25;
 
-/** A GPU's rows on their way into a batch. */
-interface Pending {
-  readonly times: number[];
-  readonly status: number[];
-  readonly instant: number[];
-  readonly average: number[];
-  readonly draw: number[];
-  readonly counter: number[];
-}
-
 interface Slot {
   readonly facts: NvmlDeviceFacts;
+  readonly rows: Rows;
   gaugeSequence: number;
   newestSeconds: number;
 }
@@ -89,7 +74,7 @@ export class NvmlSource implements Source {
   #wake: (() => void) | undefined;
   #periodSeconds: number | undefined;
   #settledSeconds = Number.NEGATIVE_INFINITY;
-  #hang: { sequenceKey: string; toldSeconds: number } | undefined;
+  #hang: { toldSeconds: number } | undefined;
 
   constructor(options: NvmlOptions) {
     this.#options = options;
@@ -107,8 +92,7 @@ export class NvmlSource implements Source {
 
   /** Polls power and counter every few milliseconds until `until`: around the edges of runs and windows (§4.4). */
   burst(until: Instant): void {
-    const wait = Math.max(0, until - this.#options.clock.now());
-    this.#shared.burstUntil(process.hrtime.bigint() + BigInt(Math.round(wait * 1e9)));
+    this.#shared.burstFor(until - this.#options.clock.now());
   }
 
   /** Whether the worker is inside a native call that does not return: then the process can only leave by `_exit`. */
@@ -125,10 +109,10 @@ export class NvmlSource implements Source {
     try {
       this.#start();
       while (!signal.aborted && !this.#ended) {
-        yield* this.#takeEvents();
+        for (const event of this.#takeEvents()) yield event;
         await this.#pause(signal);
       }
-      yield* this.#takeEvents();
+      for (const event of this.#takeEvents()) yield event;
       if (this.#failure !== undefined) throw this.#failure;
     } finally {
       signal.removeEventListener('abort', onAbort);
@@ -197,36 +181,35 @@ export class NvmlSource implements Source {
     this.#wake = undefined;
   }
 
-  *#takeEvents(): Generator<SourceEvent, void, void> {
-    for (const message of this.#messages.splice(0)) yield* this.#take(message);
+  // Arrays, not generators: an async generator that delegates costs several promises an event, ten times a second.
+  #takeEvents(): SourceEvent[] {
+    const events: SourceEvent[] = [];
+    for (const message of this.#messages.splice(0)) this.#take(message, events);
     const now = this.#options.clock.now();
-    yield* this.#takeReadings(now);
-    yield* this.#takeHang(now);
+    this.#takeReadings(now, events);
+    this.#takeHang(now, events);
     const dropped = this.#shared.takeDropped();
     if (dropped > 0) {
       const message = `${dropped} readings were lost: Wattmeter was too busy to take them.`;
-      yield { kind: 'warning', warning: { code: 'readings-dropped', message } };
+      events.push({ kind: 'warning', warning: { code: 'readings-dropped', message } });
     }
-    if (this.#slots.size === 0) return;
-    this.#settledSeconds = Math.max(this.#settledSeconds, now - SETTLED_AFTER_SECONDS);
-    yield { kind: 'tick', timeSeconds: instant(this.#settledSeconds) };
+    if (this.#slots.size > 0) {
+      this.#settledSeconds = Math.max(this.#settledSeconds, now - SETTLED_AFTER_SECONDS);
+      events.push({ kind: 'tick', timeSeconds: instant(this.#settledSeconds) });
+    }
+    return events;
   }
 
-  *#take(message: NvmlMessage): Generator<SourceEvent, void, void> {
+  #take(message: NvmlMessage, events: SourceEvent[]): void {
     switch (message.kind) {
       case 'devices':
         this.#periodSeconds = message.periodSeconds;
-        message.devices.forEach((facts, index) => {
-          const slot = message.slots[index] ?? -1;
-          const known = this.#slots.get(slot);
-          const fresh = { gaugeSequence: 0, newestSeconds: Number.NEGATIVE_INFINITY };
-          this.#slots.set(slot, { ...fresh, ...known, facts });
-        });
-        yield { kind: 'devices', devices: this.inventory().map(({ device }) => device) };
+        message.devices.forEach((facts, index) => this.#remember(facts, message.slots[index]));
+        events.push({ kind: 'devices', devices: this.inventory().map(({ device }) => device) });
         return;
       case 'fault':
       case 'warning':
-        yield message;
+        events.push(message);
         return;
       case 'processes':
         this.#options.onProcesses?.(message.devices, this.#timeOf(message.monotonicSeconds));
@@ -239,8 +222,14 @@ export class NvmlSource implements Source {
     }
   }
 
-  *#takeReadings(now: Instant): Generator<SourceEvent, void, void> {
-    const pending = new Map<number, Pending>();
+  #remember(facts: NvmlDeviceFacts, slot: number | undefined): void {
+    if (slot === undefined) return;
+    const known = this.#slots.get(slot);
+    const fresh = { gaugeSequence: 0, newestSeconds: Number.NEGATIVE_INFINITY, rows: new Rows() };
+    this.#slots.set(slot, { ...(known ?? fresh), facts });
+  }
+
+  #takeReadings(now: Instant, events: SourceEvent[]): void {
     const rounds: SourceEvent[] = [];
     const shift = now - monotonicSeconds();
     this.#shared.drain((row) => {
@@ -253,60 +242,49 @@ export class NvmlSource implements Source {
       // Its `devices` message is still on the way: the row waits for it.
       const slot = this.#slots.get(row.slot);
       if (slot === undefined) return false;
-      addRow(pending, row, timeSeconds, slot, this.#settledSeconds);
+      // A reading older than what is settled would rewrite the past: only a machine that stood still between reading
+      // and writing makes one.
+      if (timeSeconds < this.#settledSeconds) return true;
+      // A timeline steps back by a rounding now and then; readings must not.
+      slot.newestSeconds = Math.max(slot.newestSeconds, timeSeconds);
+      slot.rows.add(row, slot.newestSeconds);
       return true;
     });
-    for (const [slot, rows] of pending) {
-      if (rows.times.length > 0) yield { kind: 'batch', batch: this.#batchOf(slot, rows) };
+    for (const [number, slot] of this.#slots) {
+      if (slot.rows.length > 0) events.push(this.#takeBatch(number, slot));
     }
-    yield* rounds;
+    events.push(...rounds);
   }
 
-  #batchOf(number: number, rows: Pending): Batch {
-    const slot = this.#slots.get(number);
-    if (slot === undefined) throw new Error(`NVML slot ${number} has readings but no device.`);
+  #takeBatch(number: number, slot: Slot): SourceEvent {
     const sequence = this.#shared.gaugeSequence(number);
     const gauges = sequence === slot.gaugeSequence ? undefined : this.#gaugesOf(number);
     slot.gaugeSequence = sequence;
-    const counterJoules = column(rows.counter);
-    return {
-      uuid: slot.facts.device.uuid,
-      length: rows.times.length,
-      timeSeconds: Float64Array.from(rows.times),
-      status: Uint8Array.from(rows.status),
-      powerWatts: {
-        ...named('instant', column(rows.instant)),
-        ...named('average', column(rows.average)),
-        ...named('draw', column(rows.draw)),
-      },
-      ...named('counterJoules', counterJoules),
-      ...named('gauges', gauges),
-      wallOffsetSeconds: this.#options.clock.wallOffset(),
-    };
+    return { kind: 'batch', batch: slot.rows.takeBatch(slot.facts.device.uuid, gauges) };
   }
 
   #gaugesOf(slot: number): Gauges {
     const values = this.#shared.gauges(slot);
-    const known = GAUGES.flatMap((name, index) => {
+    const gauges: Partial<Record<(typeof GAUGES)[number], number>> = {};
+    GAUGES.forEach((name, index) => {
       const value = values[index];
-      return value === undefined || Number.isNaN(value) ? [] : [[name, value] as const];
+      if (value !== undefined && !Number.isNaN(value)) gauges[name] = value;
     });
-    return Object.fromEntries(known) as Gauges;
+    return gauges as Gauges;
   }
 
   /** A call that does not return: a fault once a hang, and every second a failed reading of each GPU. */
-  *#takeHang(now: Instant): Generator<SourceEvent, void, void> {
+  #takeHang(now: Instant, events: SourceEvent[]): void {
     const call = this.#ended ? undefined : this.#shared.pendingCall();
     if (call === undefined || call.ageSeconds < HANG_SECONDS) {
       this.#hang = undefined;
       return;
     }
-    const key = `${call.symbol} ${call.slot}`;
-    if (this.#hang?.sequenceKey !== key) {
-      this.#hang = { sequenceKey: key, toldSeconds: Number.NEGATIVE_INFINITY };
+    if (this.#hang === undefined) {
+      this.#hang = { toldSeconds: Number.NEGATIVE_INFINITY };
       const uuid = this.#slots.get(call.slot)?.facts.device.uuid;
       const message = `${call.symbol}${uuid === undefined ? '' : ` of ${uuid}`} has not answered for ${call.ageSeconds.toFixed(1)} s: the driver hangs. Its GPUs are a gap until it does.`;
-      yield { kind: 'fault', reason: 'timeout', message };
+      events.push({ kind: 'fault', reason: 'timeout', message });
     }
     if (now - this.#hang.toldSeconds < 1) return;
     this.#hang.toldSeconds = now;
@@ -314,59 +292,12 @@ export class NvmlSource implements Source {
       const timeSeconds = now - SETTLED_AFTER_SECONDS;
       if (timeSeconds <= slot.newestSeconds) continue;
       slot.newestSeconds = timeSeconds;
-      yield { kind: 'batch', batch: this.#batchOf(number, failedRows(timeSeconds, 'timeout')) };
+      slot.rows.addFailure(timeSeconds, 'timeout');
+      events.push(this.#takeBatch(number, slot));
     }
   }
 
   #timeOf(monotonic: number): Instant {
     return instant(this.#options.clock.now() - monotonicSeconds() + monotonic);
   }
-}
-
-// A reading older than what has been settled would rewrite the past (it cannot, unless the machine stood still between
-// reading and writing); one that steps back by a rounding of the timeline takes its neighbour's time.
-function addRow(
-  pending: Map<number, Pending>,
-  row: Readonly<RingRow>,
-  timeSeconds: number,
-  slot: Slot,
-  settledSeconds: number,
-): void {
-  if (timeSeconds < settledSeconds) return;
-  const rows = pending.get(row.slot) ?? emptyRows();
-  pending.set(row.slot, rows);
-  slot.newestSeconds = Math.max(slot.newestSeconds, timeSeconds);
-  rows.times.push(slot.newestSeconds);
-  rows.status.push(row.status);
-  rows.instant.push(row.instantWatts);
-  rows.average.push(row.averageWatts);
-  rows.draw.push(row.drawWatts);
-  rows.counter.push(row.counterJoules);
-}
-
-const emptyRows = (): Pending => ({
-  times: [],
-  status: [],
-  instant: [],
-  average: [],
-  draw: [],
-  counter: [],
-});
-
-function failedRows(timeSeconds: number, status: ReadingStatus): Pending {
-  return {
-    times: [timeSeconds],
-    status: [READING_STATUS.indexOf(status)],
-    instant: [Number.NaN],
-    average: [Number.NaN],
-    draw: [Number.NaN],
-    counter: [Number.NaN],
-  };
-}
-
-const column = (values: readonly number[]): Float64Array | undefined =>
-  values.every(Number.isNaN) ? undefined : Float64Array.from(values);
-
-function named<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
-  return value === undefined ? {} : ({ [name]: value } as Record<Name, T>);
 }
