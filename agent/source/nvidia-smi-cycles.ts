@@ -11,8 +11,8 @@ import type { SourceEvent } from './source.ts';
 
 /** Turns lines and the passing of time into a source's events. */
 export interface CycleReader {
-  /** A new child: what came before belongs to no cycle of it. */
-  restart(): void;
+  /** The child has ended: its last words are in its failure, and the next one begins a cycle of its own. */
+  endChild(): void;
   /** Returns how many of the lines were readings. */
   read(lines: readonly TimedLine[], fields: readonly QueryField[]): number;
   /** A tick; while `failure` lasts, also a failed reading of every device. */
@@ -53,7 +53,8 @@ export function cycleReader(
   };
 
   return {
-    restart() {
+    endChild() {
+      notUnderstood = 0;
       cycleStart = undefined;
       seenInCycle.clear();
     },

@@ -120,7 +120,6 @@ export class NvidiaSmiWatch {
   /** One child from start to end; resolves to why it ended. */
   #stream(fields: readonly QueryField[]): Promise<Failure> {
     const { clock, periodSeconds } = this.#options;
-    this.#cycles.restart();
     return new Promise((resolve) => {
       this.#running = startStream({
         command: this.#command,
@@ -133,6 +132,7 @@ export class NvidiaSmiWatch {
         },
         onEnd: (ending, said) => {
           const failure = this.#killing?.failure ?? failureOf(this.#command, ending, said);
+          this.#cycles.endChild();
           this.#running = undefined;
           this.#killing = undefined;
           resolve(failure);
