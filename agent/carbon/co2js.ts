@@ -2,6 +2,7 @@
 
 import { averageIntensity, electricityMaps } from '@tgwf/co2/data';
 
+import { InputError } from '../input-error.ts';
 import { constantSchedule } from '../schedule.ts';
 import { countriesLike, countryOf } from './country.ts';
 import type { Grid } from './grid.ts';
@@ -10,6 +11,7 @@ import type { Grid } from './grid.ts';
 export const CO2JS_VERSION = '0.19.0';
 
 const MAX_SUGGESTIONS = 5;
+const OWN_SERIES = 'Give your own series with --grid FILE';
 const YEAR_KEY = /^yearly(?<year>\d{4})$/;
 
 /** Which zone is wanted, and of which year. */
@@ -25,7 +27,7 @@ export interface ZoneChoice {
 
 /**
  * The grid of a zone.
- * @throws RangeError for a zone or a year that the package has no value for, with what was perhaps meant.
+ * @throws InputError for a zone or a year that the package has no value for, with what was perhaps meant.
  */
 export function co2jsGrid({ zone, atYear }: ZoneChoice): Grid {
   return atYear === undefined ? newestAverage(zone) : averageOfYear(zone, atYear);
@@ -36,12 +38,13 @@ function newestAverage(zone: string): Grid {
   // A region's own name goes first: EU is a region of Ember's, and no country's code.
   const key = wanted in averageIntensity.data ? wanted : countryOf(wanted)?.alpha3;
   const intensity = key === undefined ? undefined : averageIntensity.data[key];
-  if (key === undefined || intensity === undefined) throw new RangeError(unknownZone(zone));
+  if (key === undefined || intensity === undefined) throw unknownZone(zone);
   // The package writes 0 where Ember has no value; no grid of the world has 0 g/kWh over its life cycle.
   if (!(intensity > 0)) {
-    throw new RangeError(
-      `Zone ${key} has no carbon intensity in @tgwf/co2 ${CO2JS_VERSION}: the value is missing there. ` +
-        `Give your own series with --grid FILE.`,
+    throw new InputError(
+      `Zone ${key}`,
+      `its carbon intensity is missing in @tgwf/co2 ${CO2JS_VERSION}`,
+      OWN_SERIES,
     );
   }
   return {
@@ -57,18 +60,20 @@ function averageOfYear(zone: string, year: number): Grid {
   const zones = electricityMaps[`yearly${year}`]?.data;
   if (zones === undefined) {
     const years = yearsAvailable();
-    throw new RangeError(
-      `Year ${year} has no carbon intensities in @tgwf/co2 ${CO2JS_VERSION}: it has ${years.join(', ')}. ` +
-        `Give your own series with --grid FILE.`,
+    throw new InputError(
+      `Year ${year}`,
+      `@tgwf/co2 ${CO2JS_VERSION} has carbon intensities of ${years.join(', ')} only`,
+      OWN_SERIES,
     );
   }
   const wanted = zone.trim().toUpperCase();
   const key = wanted in zones ? wanted : (countryOf(wanted)?.alpha2 ?? wanted);
   const intensity = zones[key]?.carbonIntensity.value;
   if (intensity === undefined || !(intensity > 0)) {
-    throw new RangeError(
-      `Zone '${zone}' has no carbon intensity for ${year} in @tgwf/co2 ${CO2JS_VERSION} (Electricity Maps). ` +
-        `Leave --at-year out for Ember's newest average, or give your own series with --grid FILE.`,
+    throw new InputError(
+      `Zone '${zone}'`,
+      `@tgwf/co2 ${CO2JS_VERSION} (Electricity Maps) has no carbon intensity of it for ${year}`,
+      `Leave --at-year out for Ember's newest average, or give your own series with --grid FILE`,
     );
   }
   return {
@@ -89,14 +94,15 @@ export function yearsAvailable(): readonly number[] {
     .toSorted((a, b) => a - b);
 }
 
-function unknownZone(zone: string): string {
+function unknownZone(zone: string): InputError {
   const meant = countriesLike(zone)
     .filter(({ alpha3 }) => (averageIntensity.data[alpha3] ?? 0) > 0)
     .slice(0, MAX_SUGGESTIONS)
     .map(({ alpha3, name }) => `${alpha3} (${name})`);
   const mend =
     meant.length > 0
-      ? `Did you mean ${meant.join(', ')}?`
-      : 'Give a country as three letters (ISO 3166-1), such as DEU, USA or IND.';
-  return `Unknown grid zone '${zone}': @tgwf/co2 ${CO2JS_VERSION} has no such country or region. ${mend}`;
+      ? `Perhaps ${meant.join(', ')} is meant`
+      : 'Give a country as three letters (ISO 3166-1), such as DEU, USA or IND';
+  const cause = `@tgwf/co2 ${CO2JS_VERSION} has no such country or region`;
+  return new InputError(`Grid zone '${zone}'`, cause, mend);
 }

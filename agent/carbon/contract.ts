@@ -1,5 +1,6 @@
 // Market-based carbon: what the buyer's contracts say of the energy, and the residual mix for the rest. Pure.
 
+import { InputError } from '../input-error.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Instant } from '../units.ts';
 import type { MarketIntensity } from './grid.ts';
@@ -26,13 +27,17 @@ const SHARE_TOLERANCE = 1e-9;
 function checked(contract: Contract): void {
   for (const { name, share, gramsPerKilowattHour } of contract.instruments) {
     if (!(share >= 0 && share <= 1)) {
-      throw new RangeError(
-        `${contract.source}: share of '${name}' is ${share}; give a part of the energy between 0 and 1.`,
+      throw new InputError(
+        contract.source,
+        `the share of '${name}' is ${share}`,
+        'Give a part of the energy between 0 and 1',
       );
     }
     if (!(Number.isFinite(gramsPerKilowattHour) && gramsPerKilowattHour >= 0)) {
-      throw new RangeError(
-        `${contract.source}: intensity of '${name}' is ${gramsPerKilowattHour}; give g CO2e per kWh ≥ 0.`,
+      throw new InputError(
+        contract.source,
+        `the intensity of '${name}' is ${gramsPerKilowattHour}`,
+        'Give g CO2e per kWh, 0 or more',
       );
     }
   }
@@ -40,14 +45,16 @@ function checked(contract: Contract): void {
 
 /**
  * Σ matched·f + unmatched·residual (ECONOMICS.md §3) as an intensity over time.
- * @throws RangeError for shares outside 0–1 or that match more than the whole, and for negative intensities.
+ * @throws InputError for shares outside 0–1 or that match more than the whole, and for negative intensities.
  */
 export function marketIntensity(contract: Contract, location: Schedule): MarketIntensity {
   checked(contract);
   const matched = contract.instruments.reduce((sum, { share }) => sum + share, 0);
   if (matched > 1 + SHARE_TOLERANCE) {
-    throw new RangeError(
-      `${contract.source}: the shares add up to ${matched}, more than the whole; energy can be matched only once.`,
+    throw new InputError(
+      contract.source,
+      `the shares add up to ${matched}, more than the whole`,
+      'Let them be at most 1 together: energy can be matched only once',
     );
   }
   const contracted = contract.instruments.reduce(

@@ -1,6 +1,8 @@
 // Runs side by side: what differs, by how much, and whether the difference is more than the measurement's own doubt.
 // Pure; the first run is the baseline.
 
+import { InputError } from '../input-error.ts';
+
 /** What a comparison reads of a run; a Report fits (report/report.ts). */
 export interface ComparedRun {
   readonly run: { readonly id: string; readonly name?: string; readonly durationSeconds: number };
@@ -205,12 +207,16 @@ function cautionsOf(runs: readonly ComparedRun[]): string[] {
 
 /**
  * Compares runs with the first.
- * @throws RangeError for fewer than two
+ * @throws InputError for fewer than two
  */
 export function compareRuns(runs: readonly ComparedRun[]): Comparison {
   const [baseline] = runs;
   if (baseline === undefined || runs.length < 2) {
-    throw new RangeError(`${runs.length} run to compare: name at least two.`);
+    throw new InputError(
+      'compare',
+      `there is nothing to compare in ${runs.length} run`,
+      'Name at least two',
+    );
   }
   const rows = COMPARED_QUANTITIES.map((quantity) => ({
     quantity,

@@ -1,5 +1,6 @@
 // One price for ever: the tariff of whoever gives no tariff. Pure.
 
+import { InputError } from '../input-error.ts';
 import { constantSchedule } from '../schedule.ts';
 import type { Tariff } from './tariff.ts';
 
@@ -15,13 +16,15 @@ export interface FlatPrice {
 
 /**
  * A currency code as ISO 4217 writes it.
- * @throws RangeError for a code that the runtime's ISO 4217 list does not have.
+ * @throws InputError for a code that the runtime's ISO 4217 list does not have.
  */
 export function checkedCurrency(code: string): string {
   const currency = code.trim().toUpperCase();
   if (!Intl.supportedValuesOf('currency').includes(currency)) {
-    throw new RangeError(
-      `Unknown currency '${code}': not an ISO 4217 code. Give three letters, such as USD, EUR or INR.`,
+    throw new InputError(
+      `Currency '${code}'`,
+      'it is not an ISO 4217 code',
+      'Give three letters, such as USD, EUR or INR',
     );
   }
   return currency;
@@ -30,14 +33,15 @@ export function checkedCurrency(code: string): string {
 /**
  * The flat tariff: 0.10 USD per kWh, marked assumed, where nothing is given (INTERFACE.md). A currency without a price
  * is that same assumed number in the given currency: an assumption, not a conversion.
- * @throws RangeError for a price that is not finite or is negative, and for an unknown currency.
+ * @throws InputError for a price that is not finite or is negative, and for an unknown currency.
  */
 export function flatTariff(options: FlatPrice = {}): Tariff {
   const { pricePerKilowattHour: price, currency = DEFAULT_CURRENCY } = options;
   if (price !== undefined && !(Number.isFinite(price) && price >= 0)) {
-    throw new RangeError(
-      `Price ${price} per kWh is not a flat price: it must be a number ≥ 0. ` +
-        `Prices that turn negative belong in a --tariff series.`,
+    throw new InputError(
+      `Price ${price} per kWh`,
+      'a flat price must be a number ≥ 0',
+      'Prices that turn negative belong in a --tariff series',
     );
   }
   return {

@@ -1,5 +1,6 @@
 // The report as FOCUS 1.2 rows (https://focus.finops.org/focus-specification/v1-2): one per run × price period.
 
+import { InputError } from '../input-error.ts';
 import { toKilowattHours } from '../units.ts';
 import { csvOf } from './csv.ts';
 import { sum } from './figure.ts';
@@ -19,9 +20,10 @@ interface FocusRow extends Omit<ReportPricePeriod, 'pricePerKilowattHour' | 'ene
 /** Rows whose cost is quantity × price; where prices changed and were not kept, one row without a unit price. */
 function rowsOf({ cost, run, compute }: Report): readonly FocusRow[] {
   if (cost.energyCost === undefined) {
-    throw new RangeError(
-      `Run ${run.id} has no cost (${cost.missing ?? 'no price'}), and a FOCUS row must have one. ` +
-        `Give a tariff that covers the run.`,
+    throw new InputError(
+      `Run ${run.id}`,
+      `it has no cost (${cost.missing ?? 'no price'}), and a FOCUS row must have one`,
+      'Give a tariff that covers the run',
     );
   }
   if (cost.periods === undefined) {

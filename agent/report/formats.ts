@@ -25,7 +25,7 @@ const FORMATTERS: Readonly<Record<ReportFormat, () => Promise<Formatter>>> = {
 
 /**
  * The report in a form, ending in a line break.
- * @throws RangeError where the form is nothing without a figure that the report does not have
+ * @throws InputError where the form is nothing without a figure that the report does not have
  */
 export async function formatReport(
   report: Report,

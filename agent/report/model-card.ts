@@ -2,19 +2,21 @@
 
 import { stringify } from 'yaml';
 
+import { InputError } from '../input-error.ts';
 import { present } from './present.ts';
 import type { Report, ReportCarbon } from './report.ts';
 import { modelsInWords } from './words.ts';
 
 /**
  * The carbon figure, for a form that is nothing without it.
- * @throws RangeError with the reason why there is none, and the mend
+ * @throws InputError with the reason why there is none, and the mend
  */
-export function carbonOrThrow({ run, carbon }: Report, form: string): ReportCarbon {
+function carbonOrThrow({ run, carbon }: Report, form: string): ReportCarbon {
   if (!('missing' in carbon)) return carbon;
-  throw new RangeError(
-    `Run ${run.id} has no carbon figure (${carbon.missing}), and a ${form} is nothing without one. ` +
-      `Give --zone or --grid.`,
+  throw new InputError(
+    `Run ${run.id}`,
+    `it has no carbon figure (${carbon.missing}), and a ${form} is nothing without one`,
+    'Give --zone or --grid',
   );
 }
 

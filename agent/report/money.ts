@@ -60,9 +60,18 @@ function periodRowsOf(
 }
 
 /** The price that holds from start to end, where it is one. */
-function onePrice({ price }: TariffFacts, start: Instant, end: Instant): number | undefined {
-  const change = price.nextChange(start);
-  return change === undefined || change >= end ? price.valueAt(start) : undefined;
+function steadyPrice({ tariff, startSeconds, endSeconds }: CostParts): number | undefined {
+  const change = tariff.price.nextChange(startSeconds);
+  const isSteady = change === undefined || change >= endSeconds;
+  return isSteady ? tariff.price.valueAt(startSeconds) : undefined;
+}
+
+/** That price, where the money was made with it: blocks of a tiered tariff have prices of their own. */
+function onePrice(parts: CostParts, net: number): number | undefined {
+  const price = steadyPrice(parts);
+  if (price === undefined) return undefined;
+  const missed = Math.abs(net - price * parts.facilityKilowattHours);
+  return missed <= PERIOD_TOLERANCE * Math.max(1, Math.abs(net)) ? price : undefined;
 }
 
 /** What the cost is made of. */
@@ -78,8 +87,8 @@ export interface CostParts {
 }
 
 // Given periods count only if they hold all the energy: rows of a part would be a bill that is too low.
-function periodsOf(parts: CostParts): readonly ReportPricePeriod[] | undefined {
-  const { tariff, startSeconds, endSeconds, facilityKilowattHours, pricePeriods } = parts;
+function periodsOf(parts: CostParts, net: number): readonly ReportPricePeriod[] | undefined {
+  const { startSeconds, endSeconds, facilityKilowattHours, pricePeriods } = parts;
   if (pricePeriods !== undefined) {
     const covered = sum(pricePeriods.map((period) => period.facilityKilowattHours));
     const missed = Math.abs(covered - facilityKilowattHours);
@@ -88,7 +97,7 @@ function periodsOf(parts: CostParts): readonly ReportPricePeriod[] | undefined {
       ? periodRowsOf(pricePeriods, facilityKilowattHours)
       : undefined;
   }
-  const price = onePrice(tariff, startSeconds, endSeconds);
+  const price = onePrice(parts, net);
   if (price === undefined) return undefined;
   const whole = {
     startSeconds,
@@ -116,12 +125,10 @@ export function costOf(parts: CostParts): ReportCost {
     };
   }
   const credit = sum(totals.map(({ creditAmount }) => creditAmount ?? 0));
-  const periods = periodsOf(parts);
+  const periods = periodsOf(parts, net);
   const energyCost = periods === undefined ? figure(net) : exactTotal(periods);
   const priceUncertainty = COVERAGE_FACTOR * Math.abs(net) * (tariff.relativeUncertainty ?? 0);
-  const mean =
-    ratioOf(net, parts.facilityKilowattHours) ??
-    onePrice(tariff, parts.startSeconds, parts.endSeconds);
+  const mean = ratioOf(net, parts.facilityKilowattHours) ?? steadyPrice(parts);
   return {
     ...shared,
     energyCost,

@@ -56,7 +56,7 @@ describe('emissionsOf()', () => {
 
 describe('marketIntensity()', () => {
   test.each([
-    [[{ name: 'a', share: 1.2, gramsPerKilowattHour: 0 }], /share of 'a' is 1.2/],
+    [[{ name: 'a', share: 1.2, gramsPerKilowattHour: 0 }], /the share of 'a' is 1.2/],
     [[{ name: 'a', share: 0.5, gramsPerKilowattHour: -1 }], /intensity of 'a' is -1/],
     [
       [

@@ -39,13 +39,13 @@ test.each([
 test('co2jsGrid() takes a 0 of the package for what it is: a missing value', () => {
   expect(averageIntensity.data['CAF']).toBe(0);
   expect(() => co2jsGrid({ zone: 'CAF' })).toThrow(
-    /Zone CAF has no carbon intensity .* --grid FILE/,
+    /^Zone CAF: its carbon intensity is missing .* --grid FILE/,
   );
 });
 
 test.each([
-  ['DUE', /Did you mean .*DEU \(Germany\)/],
-  ['Germany', /Did you mean DEU \(Germany\)\?/],
+  ['DUE', /Perhaps .*DEU \(Germany\)/],
+  ['Germany', /Perhaps DEU \(Germany\) is meant\./],
   ['korea', /KOR \(Korea/],
   ['Q9', /Give a country as three letters/],
   ['', /Give a country as three letters/],
@@ -61,6 +61,6 @@ test('co2jsGrid() has other years only where a data set states them', () => {
   expect(germany.dataset).toContain('Electricity Maps');
   const texas = co2jsGrid({ zone: 'US-TEX-ERCO', atYear: 2024 });
   expect(texas.zone).toBe('US-TEX-ERCO');
-  expect(() => co2jsGrid({ zone: 'DEU', atYear: 1999 })).toThrow(/Year 1999 .* it has 2021/);
-  expect(() => co2jsGrid({ zone: 'WORLD', atYear: 2024 })).toThrow(/Zone 'WORLD' has no .* 2024/);
+  expect(() => co2jsGrid({ zone: 'DEU', atYear: 1999 })).toThrow(/^Year 1999: .* of 2021, .* only/);
+  expect(() => co2jsGrid({ zone: 'WORLD', atYear: 2024 })).toThrow(/^Zone 'WORLD': .* for 2024/);
 });

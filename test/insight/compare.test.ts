@@ -64,7 +64,7 @@ describe('compareRuns()', () => {
   });
 
   test('wants two runs', () => {
-    expect(() => compareRuns([runOf('a', 300)])).toThrow(/name at least two/);
+    expect(() => compareRuns([runOf('a', 300)])).toThrow(/Name at least two/);
   });
 });
 

@@ -167,6 +167,14 @@ describe('buildReport()', () => {
     expect(partial.cost).not.toHaveProperty('periods');
   });
 
+  test('claims no one price where the money was not made with it: tiers have prices of their own', () => {
+    const tiered = lineOf(0, 300, { costAmount: 1 });
+    const { cost } = buildReport(inputOf(booksOf([tiered])));
+    expect(cost).not.toHaveProperty('periods');
+    expect(cost.energyCost).toBe(1);
+    expect(cost.pricePerKilowattHourMean).toBeCloseTo(3.6e6 / (300 * 1448.5), 9);
+  });
+
   test('holds no key without a value, no noise and no -0', () => {
     const text = JSON.stringify(buildReport(fourFull));
     expect(text).not.toMatch(/null|undefined|NaN|Infinity|e\+|\d\.\d*(?:0000000|9999999)\d/);
