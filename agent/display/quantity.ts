@@ -91,9 +91,11 @@ export function formatMoney(amount: number, currency: string, uncertainty?: numb
   const counted = new Intl.NumberFormat('en-US', style).resolvedOptions().maximumFractionDigits;
   const minimum = counted ?? 2;
   const decimals = Math.max(minimum, decimalsFor(amount, uncertainty));
-  const known = uncertainty !== undefined && uncertainty > 0;
-  const margin = known ? ` ± ${formatNumber(uncertainty, decimals)}` : '';
-  return `${formatNumber(amount, decimals)}${margin} ${currency}`;
+  if (uncertainty !== undefined && uncertainty > 0) {
+    return `${formatNumber(amount, decimals)} ± ${formatNumber(uncertainty, decimals)} ${currency}`;
+  }
+  const digits = { minimumFractionDigits: minimum, maximumFractionDigits: decimals };
+  return `${amount.toLocaleString('en-US', digits)} ${currency}`;
 }
 
 const MINUTE = 60;

@@ -99,7 +99,10 @@ function inputLines({ input }: Report): string[] {
   const more = input.malformedCount - shown.length;
   const list = [...shown, ...(more > 0 ? [`and ${formatNumber(more, 0)} more`] : [])].join('; ');
   const count = formatNumber(input.malformedCount, 0);
-  return wrap(`Input: ${input.file}, ${rows}; ${count} lines not understood: ${list}.`, WIDTH);
+  return wrap(
+    `Input: ${input.file}, ${rows}; ${count} ${input.malformedCount === 1 ? 'line' : 'lines'} not understood: ${list}.`,
+    WIDTH,
+  );
 }
 
 function warningLines({ warnings, devices }: Report, paint: Paint): string[] {

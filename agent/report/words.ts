@@ -72,7 +72,7 @@ export function priceInWords({ cost }: Report): string {
   const { tariff, pricePerKilowattHourMean: mean, currency } = cost;
   const price = mean === undefined ? 'price unknown' : `${priceDigits(mean)} ${currency}/kWh`;
   if (tariff.name === 'flat') return labelled(price, tariff.provenance);
-  return labelled(`mean ${price}, ${tariff.name} (${tariff.source})`, tariff.provenance);
+  return labelled(`${price} on average, ${tariff.name} (${tariff.source})`, tariff.provenance);
 }
 
 /** At least the two decimals that prices are written with, and no more than six. */

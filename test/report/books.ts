@@ -2,6 +2,7 @@
 
 import type { Books, DeviceBooks, Totals } from '../../agent/account.ts';
 import { co2jsGrid } from '../../agent/carbon/co2js.ts';
+import { marketIntensity, type Contract } from '../../agent/carbon/contract.ts';
 import type { Device, Sensor } from '../../agent/model.ts';
 import { flatTariff } from '../../agent/price/flat.ts';
 import type { ReportInput } from '../../agent/report/input.ts';
@@ -170,6 +171,69 @@ export const fourFull: ReportInput = inputOf(
     powerUsageEffectiveness: { value: 1, provenance: 'derived' },
   },
 );
+
+const contract: Contract = {
+  source: 'contract.yml',
+  instruments: [{ name: 'wind PPA', share: 0.75, gramsPerKilowattHour: 12 }],
+};
+const france = co2jsGrid({ zone: 'FRA' });
+
+/** The same with every figure that can stand beside, so that no form and no schema forgets one. */
+export const everything: ReportInput = {
+  ...fourFull,
+  books: {
+    ...fourFull.books,
+    devices: fourFull.books.devices.map((line) => ({
+      ...line,
+      totals: { ...line.totals, marketBasedGrams: grams(4), creditAmount: 0.001 },
+    })),
+  },
+  tariff: {
+    ...fourFull.tariff,
+    name: 'night and day',
+    source: 'tariff.yml',
+    relativeUncertainty: 0.01,
+  },
+  grid: { ...france, market: marketIntensity(contract, france.intensity) },
+  machine: {
+    operatingSystem: 'Linux 6.1',
+    cpuModel: 'EPYC 7742',
+    cpuCount: 64,
+    memoryBytes: 2 ** 40,
+  },
+  data: {
+    energyKilowattHours: 0.02,
+    transferredBytes: 2e10,
+    storedByteHours: 1e12,
+    k: 0.5,
+    provenance: 'modelled',
+    method: 'WAN, 0.001 kWh/GB',
+  },
+  embodied: {
+    embodiedGrams: 1890,
+    provenance: 'derived',
+    source: 'published estimates for the A100',
+  },
+  water: { waterLitres: 1.2, provenance: 'assumed', source: 'WUE 1.8 L/kWh' },
+  social: { socialCost: 0.005, currency: 'USD', provenance: 'derived', source: '190 USD/t' },
+  otherCosts: [
+    {
+      name: 'Rent',
+      amountCost: 3.22,
+      provenance: 'derived',
+      source: '2 EUR per GPU-hour',
+      includesEnergy: true,
+    },
+  ],
+  inputs: [
+    {
+      file: 'gpu.csv',
+      rows: 57_940,
+      malformedCount: 1,
+      malformed: [{ line: 7, reason: 'no power' }],
+    },
+  ],
+};
 
 /** Sixty-four GPUs on one node of a simulator: too many for a line each. */
 export const sixtyFour: ReportInput = inputOf(

@@ -12,9 +12,9 @@ import type { ReportInput } from '../../agent/report/input.ts';
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
 import { instant, kilowattHours, toKilowattHours } from '../../agent/units.ts';
-import { END, fourFull, nothing, onePlain, sixtyFour, START } from './books.ts';
+import { END, everything, fourFull, nothing, onePlain, sixtyFour, START } from './books.ts';
 
-const full = buildReport(fourFull);
+const full = buildReport(everything);
 const plain = buildReport(onePlain);
 const hostile = (report: Report): Report => ({
   ...report,
@@ -58,7 +58,8 @@ describe('formatReport()', () => {
 describe('json', () => {
   test.each<readonly [string, ReportInput]>([
     ['one GPU', onePlain],
-    ['everything', fourFull],
+    ['four GPUs', fourFull],
+    ['everything', everything],
     ['sixty-four GPUs', sixtyFour],
     ['nothing', nothing],
   ])('comes back through the schema to the same report: %s', async (_, input) => {

@@ -17,7 +17,7 @@ const full = {
 describe('formatProgress()', () => {
   test('tells time, power, energy, money and grams', () => {
     expect(formatProgress(full)).toBe(
-      '24 min 8 s · 1,240 W · 0.497 ± 0.013 kWh · 0.04970 USD · 22.00 g CO2e',
+      '24 min 8 s · 1,240 W · 0.497 ± 0.013 kWh · 0.0497 USD · 22.00 g CO2e',
     );
   });
 

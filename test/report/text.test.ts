@@ -7,6 +7,7 @@ import { formatText } from '../../agent/report/text.ts';
 import {
   booksOf,
   deviceOf,
+  everything,
   fourFull,
   inputOf,
   lineOf,
@@ -19,6 +20,7 @@ import {
 const GOLDEN: readonly (readonly [string, ReportInput])[] = [
   ['one-plain', onePlain],
   ['four-full', fourFull],
+  ['everything', everything],
   ['sixty-four', sixtyFour],
   ['nothing', nothing],
 ];
