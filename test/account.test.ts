@@ -299,8 +299,21 @@ describe('windows', () => {
 
   test('get the late interval that bridges a hole, also when they are settled', () => {
     const window = { name: 'w', startSeconds: instant(START), endSeconds: instant(START + 3) };
-    const gap = interval({ at: 1, observed: 0, gap: 1, energyJoules: 0, estimate: 240 });
-    const bridge = interval({ at: 1, bridged: 1, energyJoules: 230, estimate: -240 });
+    const gap = interval({
+      at: 1,
+      observed: 0,
+      gap: 1,
+      energyJoules: 0,
+      estimate: 240,
+      estimateUncertainty: 30,
+    });
+    const bridge = interval({
+      at: 1,
+      bridged: 1,
+      energyJoules: 230,
+      estimate: -240,
+      estimateUncertainty: -30,
+    });
     const books = booksOf(
       [interval({}), gap, interval({ at: 2 }), interval({ at: 3 }), bridge],
       [window],
@@ -309,6 +322,7 @@ describe('windows', () => {
       energyJoules: 730,
       bridgedSeconds: 1,
       gapEstimateJoules: 0,
+      gapEstimateUncertaintyJoules: 0,
     });
   });
 

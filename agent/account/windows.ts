@@ -3,11 +3,11 @@
 
 import type { Totals, WindowBooks } from '../account.ts';
 import type { ChargedInterval, Window } from '../model.ts';
-import { instant, type Instant } from '../units.ts';
+import { instant, joules, type Instant } from '../units.ts';
 import { combine, combineLinearly } from './combine.ts';
 import { shareOf } from './share.ts';
 import { newTally, sameInstant, tallyInterval, type Tally } from './tally.ts';
-import { totalsOfTally } from './totals.ts';
+import { COVERAGE_FACTOR, totalsOfTally } from './totals.ts';
 import { createTotalsStore } from './totals-store.ts';
 
 // Intervals that a window announced after the fact can still reach back to: about eight minutes of 1 s slots.
@@ -83,7 +83,7 @@ export function createWindowFolder(): WindowFolder {
     if (fold.settled !== undefined) {
       const late = newTally();
       tallyInterval(late, share);
-      const before = store.get(fold.settled);
+      const before = withoutEstimate(store.get(fold.settled), share);
       store.replace(fold.settled, combineLinearly(before, totalsOfTally(late)));
       return;
     }
@@ -239,6 +239,14 @@ function remember(progress: Progress, interval: ChargedInterval): void {
   progress.forgottenSeconds = instant(
     Math.max(progress.forgottenSeconds, ...forgotten.map((one) => one.endSeconds)),
   );
+}
+
+/** A bridging interval takes back a gap's estimate with its uncertainty: U² less (k·u)², as in tally.ts. */
+function withoutEstimate(settled: Totals, late: ChargedInterval): Totals {
+  if (late.bridgedSeconds <= 0) return settled;
+  const taken = COVERAGE_FACTOR * late.gapEstimateUncertaintyJoules;
+  const left = Math.max(0, settled.gapEstimateUncertaintyJoules ** 2 - taken ** 2);
+  return { ...settled, gapEstimateUncertaintyJoules: joules(Math.sqrt(left)) };
 }
 
 function totalsOf(fold: WindowFold): Totals {

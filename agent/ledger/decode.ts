@@ -3,14 +3,14 @@
 import { z } from 'zod';
 
 import { CHARGED, SUM_KEYS } from '../account/tally.ts';
-import { SOURCE_KINDS } from '../model.ts';
 import type { LedgerRecord } from './records.ts';
 
 const number = z.number();
 const text = z.string();
 const optionalNumber = number.optional();
 
-const run = z.object({
+// Loose: what a later Wattmeter knows besides is kept, not lost.
+const run = z.looseObject({
   id: text,
   name: text.optional(),
   command: z.array(text).optional(),
@@ -19,12 +19,12 @@ const run = z.object({
   labels: z.record(text, text),
 });
 const writer = z.object({ version: text, pid: number });
-const device = z.object({
+const device = z.looseObject({
   uuid: text,
   index: number,
   kind: z.enum(['gpu', 'host']),
   model: text,
-  source: z.enum(SOURCE_KINDS),
+  source: text,
   driverVersion: text.optional(),
   pciBusId: text.optional(),
   powerLimitWatts: optionalNumber,
@@ -32,13 +32,13 @@ const device = z.object({
   memoryTotalBytes: optionalNumber,
   powerOrigin: z.enum(['measured', 'modelled']),
 });
-const sensor = z.object({
+const sensor = z.looseObject({
   field: z.enum(['draw', 'instant', 'average', 'counter', 'unknown']),
   windowSeconds: optionalNumber,
   periodSeconds: optionalNumber,
   origin: z.enum(['inferred', 'table', 'assumed', 'calibrated']),
 });
-const gauges = z.object({
+const gauges = z.looseObject({
   utilizationRatio: optionalNumber,
   memoryUsedBytes: optionalNumber,
   memoryTotalBytes: optionalNumber,
@@ -46,14 +46,14 @@ const gauges = z.object({
   smClockHertz: optionalNumber,
   powerLimitWatts: optionalNumber,
 });
-const window = z.object({
+const window = z.looseObject({
   name: text,
   startSeconds: number,
   endSeconds: number,
   steps: optionalNumber,
   tokens: optionalNumber,
 });
-const warning = z.object({ code: text, message: text });
+const warning = z.looseObject({ code: text, message: text });
 
 const sum = z.object({ total: number, carry: number });
 const tally = z.object({

@@ -55,16 +55,36 @@ export interface RunLedgerOptions {
 const CLOSE_SECONDS = 0.5;
 
 /**
+ * A new run's id, its directory made at once because the path of its socket is handed to CMD. Never throws: where the
+ * directory cannot be made, the id will do, and the ledger says why later.
+ */
+export function reserveRun(stateDirectory: string, startSeconds: Instant): string {
+  for (;;) {
+    const id = newRunId(startSeconds);
+    try {
+      makeDirectoryNow(runsDirectory(stateDirectory));
+      mkdirSync(runDirectory(stateDirectory, id), { mode: DIRECTORY_MODE });
+      return id;
+    } catch (error) {
+      if (causeOf(error) !== 'EEXIST') return id;
+    }
+  }
+}
+
+/**
  * Opens the books of a new run at once: its id and directory are known on return, its journal is created meanwhile.
  * Never throws: where the state directory cannot be written, the books are in memory and `onFault` hears it.
  */
 export function createRunLedger(
-  options: RunLedgerOptions & { readonly run: Omit<Run, 'id'> },
+  options: RunLedgerOptions & {
+    /** With the id that `reserveRun` gave, or without one. */
+    readonly run: Omit<Run, 'id'> & { readonly id?: string };
+  },
 ): RunLedger {
-  const run: Run = { id: reserveId(options.stateDirectory, options.run), ...options.run };
-  const journal = openRunJournal(options, run.id, () =>
-    createJournal(options.stateDirectory, run.id),
-  );
+  const { stateDirectory } = options;
+  const id = options.run.id ?? reserveRun(stateDirectory, options.run.startSeconds);
+  const run: Run = { ...options.run, id };
+  const journal = openRunJournal(options, run.id, () => createJournal(stateDirectory, run.id));
   void journal.append(
     { kind: 'run', version: JOURNAL_VERSION, run, writer: options.writer } satisfies LedgerRecord,
     true,
@@ -116,20 +136,6 @@ export function openRunJournal(
     flushSeconds,
     onFault,
   });
-}
-
-/** A new run's directory, made now because its path is handed to CMD; where it cannot be made, an id will do. */
-function reserveId(stateDirectory: string, run: Omit<Run, 'id'>): string {
-  for (;;) {
-    const id = newRunId(run.startSeconds);
-    try {
-      makeDirectoryNow(runsDirectory(stateDirectory));
-      mkdirSync(runDirectory(stateDirectory, id), { mode: DIRECTORY_MODE });
-      return id;
-    } catch (error) {
-      if (causeOf(error) !== 'EEXIST') return id;
-    }
-  }
 }
 
 /** Creates a journal that is locked from the moment it can be seen under its name. */
