@@ -67,6 +67,7 @@ function windowOf({ window, totals }: WindowBooks): ReportWindow {
 
 function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['carbon'] {
   if ('missing' in grid) return grid;
+  if (isUnknown(energy)) return { missing: NOTHING_MEASURED };
   const totals = books.devices.map((line) => line.totals);
   const location = sumIfKnown(totals.map(({ locationBasedGrams }) => locationBasedGrams));
   if (location === undefined) {
@@ -108,9 +109,17 @@ function inputOf(inputs: readonly InputFacts[]): ReportInputFile | undefined {
   };
 }
 
+const NOTHING_MEASURED = 'no energy was measured';
+
+/** Neither a GPU was observed nor anything else counted: its joules are 0 only because nobody knows them. */
+const isUnknown = (energy: ReportEnergy): boolean =>
+  energy.observedSeconds === 0 &&
+  energy.modelledJoules === undefined &&
+  (energy.gapSeconds > 0 || energy.hostJoules === undefined);
+
 // A zero that nobody measured must not pass for an idle machine.
 function findingsOf(energy: ReportEnergy, deviceCount: number): readonly Warning[] {
-  if (energy.observedSeconds > 0 || energy.modelledJoules !== undefined) return [];
+  if (!isUnknown(energy)) return [];
   const message =
     deviceCount === 0
       ? 'No GPU was found, so no energy was measured. Run `wattmeter doctor` to see why.'
@@ -141,6 +150,7 @@ export function buildReport(input: ReportInput): Report {
     devices,
     hosts: hosts.length > 0 ? hosts : undefined,
     cost: costOf({
+      ...(isUnknown(energy) && { missing: NOTHING_MEASURED }),
       tariff: input.tariff,
       totals: books.devices.map(({ totals }) => totals),
       facilityKilowattHours: compute.energyKilowattHours,

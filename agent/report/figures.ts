@@ -71,7 +71,6 @@ function moneyRows(report: Report): Figure[] {
     const why = `not known: ${cost.missing ?? 'no price'}`;
     return [{ label: 'Energy cost', value: why }, ...otherCostRows(report)];
   }
-  if (report.energy.itJoules === 0 && report.energy.observedSeconds === 0) return [];
   const rows: Figure[] = [
     {
       label: 'Energy cost',
@@ -93,9 +92,8 @@ const otherCostRows = ({ cost }: Report): Figure[] =>
     note: labelled(`${source}${includesEnergy ? '; includes energy' : ''}`, provenance),
   }));
 
-function carbonRows({ carbon, energy }: Report): Figure[] {
+function carbonRows({ carbon }: Report): Figure[] {
   if ('missing' in carbon) return [{ label: 'Carbon', value: `not known: ${carbon.missing}` }];
-  if (energy.itJoules === 0 && energy.observedSeconds === 0) return [];
   const { intensityGramsPerKilowattHourMean: intensity, marketBasedGrams } = carbon;
   const mean = intensity === undefined ? '' : ` ${formatValue(intensity)} g/kWh`;
   const basis = labelled(`location-based, ${carbon.zone}${mean}`, carbon.provenance);

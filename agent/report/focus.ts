@@ -23,7 +23,7 @@ function rowsOf({ cost, run, compute }: Report): readonly FocusRow[] {
     throw new InputError(
       `Run ${run.id}`,
       `it has no cost (${cost.missing ?? 'no price'}), and a FOCUS row must have one`,
-      'Give a tariff that covers the run',
+      'A bill needs measured energy and a tariff that covers it',
     );
   }
   if (cost.periods === undefined) {

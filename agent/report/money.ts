@@ -83,6 +83,8 @@ export interface CostParts {
   readonly startSeconds: Instant;
   readonly endSeconds: Instant;
   readonly pricePeriods?: readonly PricePeriodFacts[];
+  /** Why there is no energy to price. */
+  readonly missing?: string;
   readonly otherCosts?: readonly ReportCostLine[];
 }
 
@@ -117,6 +119,7 @@ export function costOf(parts: CostParts): ReportCost {
   const { tariff, totals, otherCosts } = parts;
   const { name, source, provenance, currency } = tariff;
   const shared = { currency, tariff: { name, source, provenance }, ...present({ otherCosts }) };
+  if (parts.missing !== undefined) return { ...shared, missing: parts.missing };
   const net = sumIfKnown(totals.map(netCostOf));
   if (net === undefined) {
     return {

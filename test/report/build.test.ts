@@ -206,8 +206,15 @@ describe('buildReport()', () => {
 
   test('prices a run of no energy at the price in force', () => {
     const tariff = { ...flatTariff(), price: constantSchedule(0.25) };
-    const { cost } = buildReport({ ...nothing, tariff });
+    const { cost } = buildReport({ ...inputOf(booksOf([lineOf(0, 0)])), tariff });
     expect(cost).toMatchObject({ energyCost: 0, pricePerKilowattHourMean: 0.25 });
+  });
+
+  test('claims neither cost nor grams of energy that nobody measured', () => {
+    const report = buildReport(nothing);
+    expect(report.cost).not.toHaveProperty('energyCost');
+    expect(report.cost.missing).toBe('no energy was measured');
+    expect(report.carbon).toEqual({ missing: 'no energy was measured' });
   });
 });
 

@@ -42,7 +42,7 @@ describe('formatReport()', () => {
     'emissions-csv',
     'eu-ai-act',
   ] as const)('prints what is unknown as unknown: %s', async (format) => {
-    for (const input of [onePlain, nothing]) {
+    for (const input of format === 'focus' ? [onePlain] : [onePlain, nothing]) {
       const text = await formatReport(buildReport(input), format);
       expect(text).not.toMatch(/undefined|NaN|null|\[object/);
     }
@@ -180,6 +180,9 @@ describe('focus', () => {
   test('refuses a run without a cost', async () => {
     const { energyCost: _, ...cost } = full.cost;
     await expect(formatReport({ ...full, cost }, 'focus')).rejects.toThrow(/has no cost/);
+    await expect(formatReport(buildReport(nothing), 'focus')).rejects.toThrow(
+      /has no cost \(no energy was measured\)/,
+    );
   });
 });
 
