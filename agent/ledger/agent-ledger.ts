@@ -35,6 +35,8 @@ export interface AgentLedgerOptions {
   readonly now: () => Instant;
   /** A segment of this size is followed by the next. */
   readonly segmentBytes?: number;
+  /** How much may wait in memory while the disk refuses. */
+  readonly heldBytesLimit?: number;
 }
 
 /** The agent's open books. */
@@ -124,10 +126,12 @@ class SegmentedLedger {
       `${String(this.#number).padStart(8, '0')}.journal`,
     );
     this.#day = dayOf(this.#options.now());
+    const { flushSeconds, heldBytesLimit } = this.#options;
     const journal: Journal = new Journal({
       path,
       open: () => createSegment(path),
-      flushSeconds: this.#options.flushSeconds,
+      flushSeconds,
+      ...(heldBytesLimit === undefined ? {} : { heldBytesLimit }),
       onFault: (fault) => {
         // Dropped slots are in the account: a checkpoint brings the stored counters up to it.
         if (fault.kind === 'caught-up' && fault.droppedRecords > 0) void this.#checkpoint(journal);

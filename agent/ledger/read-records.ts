@@ -12,13 +12,15 @@ export type LedgerEvent =
   | Exclude<LedgerRecord, { kind: 'slot' | 'gauges' }>
   | { readonly kind: 'slot'; readonly intervals: readonly ChargedInterval[] };
 
-/** What of a journal could not be read. */
+/** What of a journal could not be read, and no checkpoint makes up for. */
 export interface JournalDamage {
   damagedBytes: number;
   missingRecords: number;
   /** Sound lines that this Wattmeter does not understand. */
   unknownRecords: number;
 }
+
+const NO_DAMAGE: JournalDamage = { damagedBytes: 0, missingRecords: 0, unknownRecords: 0 };
 
 /** How reading ended. */
 export interface RecordsEnd extends JournalEnd {
@@ -27,7 +29,7 @@ export interface RecordsEnd extends JournalEnd {
 
 /** Yields what a journal tells. @throws LedgerError when the file cannot be read. */
 export async function* readRecords(path: string): AsyncGenerator<LedgerEvent, RecordsEnd> {
-  const damage: JournalDamage = { damagedBytes: 0, missingRecords: 0, unknownRecords: 0 };
+  const damage: JournalDamage = { ...NO_DAMAGE };
   const uuids = new Map<number, string>();
   const entries = readJournal(path);
   try {
@@ -57,6 +59,8 @@ function eventOf(
   if (record === undefined) damage.unknownRecords += 1;
   if (record === undefined || record.kind === 'gauges') return undefined;
   if (record.kind === 'device') uuids.set(record.number, record.device.uuid);
+  // A checkpoint holds all that came before it, damaged or not.
+  if (record.kind === 'checkpoint') Object.assign(damage, NO_DAMAGE);
   if (record.kind !== 'slot') return record;
   const intervals = intervalsOf(record.rows, uuids);
   damage.unknownRecords += record.rows.length - intervals.length;

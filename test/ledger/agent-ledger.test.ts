@@ -6,16 +6,20 @@ import { describe, expect, test } from 'vitest';
 
 import { createAccount } from '../../agent/account.ts';
 import { openAgentLedger, type AgentLedger } from '../../agent/ledger/agent-ledger.ts';
+import type { LedgerFault } from '../../agent/ledger/journal.ts';
 import { agentDirectory, locateStateDirectory } from '../../agent/ledger/state-dir.ts';
 import type { ChargedInterval } from '../../agent/model.ts';
 import { instant, type Instant } from '../../agent/units.ts';
 import { chargedIntervals, device, interval, run, sensor, START } from '../account-doubles.ts';
+import { mountSmallDisk } from './small-disk.ts';
 import { temporaryDirectory } from './temporary.ts';
 
 interface Options {
   readonly segmentBytes?: number;
   readonly retainSeconds?: number;
   readonly now?: () => Instant;
+  readonly heldBytesLimit?: number;
+  readonly onFault?: (fault: LedgerFault) => void;
 }
 
 const openAgent = (stateDirectory: string, options: Options = {}): Promise<AgentLedger> =>
@@ -130,6 +134,38 @@ describe('an agent that starts again', () => {
       expect(again.account.totalsOf('GPU-gone')?.energyJoules).toBe(250);
       await again.close();
     }
+  });
+});
+
+describe('on a real disk that is full', () => {
+  test('an agent drops slots beyond its memory, never counters', async ({ skip }) => {
+    await using state = await temporaryDirectory();
+    using disk = mountSmallDisk(state.path);
+    if (disk === undefined) return skip('mount(8) may not mount a tmpfs here');
+    const faults: LedgerFault[] = [];
+    let sayCaughtUp = (): void => undefined;
+    const caughtUp = new Promise<void>((resolve) => (sayCaughtUp = resolve));
+    const ledger = await openAgent(disk.path, {
+      heldBytesLimit: 5000,
+      onFault(fault) {
+        faults.push(fault);
+        if (fault.kind === 'caught-up') sayCaughtUp();
+      },
+    });
+    await introduce(ledger, ['GPU-a']);
+    for (let at = 0; at < 1000; at += 1) await add(ledger, [interval({ at })]);
+    expect(faults).toMatchObject([{ kind: 'failing' }]);
+    disk.grow();
+    await caughtUp;
+    expect(faults[1]).toMatchObject({ kind: 'caught-up', droppedRecords: expect.any(Number) });
+    expect(faults[1]).not.toHaveProperty('droppedRecords', 0);
+    await add(ledger, [interval({ at: 1000 })]);
+    expect(await ledger.close()).toBe(true);
+    const again = await openAgent(disk.path);
+    expect(again.account.totalsOf('GPU-a')).toEqual(ledger.account.totalsOf('GPU-a'));
+    expect(again.account.totalsOf('GPU-a')?.energyJoules).toBe(1001 * 250);
+    expect(again.account.books({ endSeconds: instant(START) }).warnings).toEqual([]);
+    await again.close();
   });
 });
 

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -16,6 +15,7 @@ import { runDirectory, runJournalPath, runSummaryPath } from '../../agent/ledger
 import type { ChargedInterval, Window } from '../../agent/model.ts';
 import { instant, joules } from '../../agent/units.ts';
 import { chargedIntervals, device, interval, sensor, START } from '../account-doubles.ts';
+import { mountSmallDisk } from './small-disk.ts';
 import { temporaryDirectory } from './temporary.ts';
 
 const writer = { version: 'test', pid: 1 };
@@ -321,44 +321,35 @@ describe('resuming', () => {
 describe('on a real disk that is full', () => {
   test('a run goes on in memory, and is whole once there is space', async ({ skip }) => {
     await using state = await temporaryDirectory();
-    const disk = join(state.path, 'disk');
-    await mkdir(disk);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk], { stdio: 'ignore' });
-    } catch {
-      return skip('mount(8) may not mount a tmpfs here');
+    using disk = mountSmallDisk(state.path);
+    if (disk === undefined) return skip('mount(8) may not mount a tmpfs here');
+    const faults: LedgerFault[] = [];
+    let sayCaughtUp = (): void => undefined;
+    const caughtUp = new Promise<void>((resolve) => (sayCaughtUp = resolve));
+    const ledger = createRunLedger({
+      stateDirectory: disk.path,
+      writer,
+      flushSeconds: 0.05,
+      onFault(fault) {
+        faults.push(fault);
+        if (fault.kind === 'caught-up') sayCaughtUp();
+      },
+      run: { host: 'node1', startSeconds: at(0), labels: {} },
+    });
+    await ledger.addDevice(device('GPU-a'), sensor);
+    let second = 0;
+    let kept = 'written';
+    while (kept === 'written') {
+      kept = await ledger.addSlot([interval({ at: second })]);
+      second += 1;
     }
-    try {
-      const faults: LedgerFault[] = [];
-      let sayCaughtUp = (): void => undefined;
-      const caughtUp = new Promise<void>((resolve) => (sayCaughtUp = resolve));
-      const ledger = createRunLedger({
-        stateDirectory: disk,
-        writer,
-        flushSeconds: 0.05,
-        onFault(fault) {
-          faults.push(fault);
-          if (fault.kind === 'caught-up') sayCaughtUp();
-        },
-        run: { host: 'node1', startSeconds: at(0), labels: {} },
-      });
-      await ledger.addDevice(device('GPU-a'), sensor);
-      let second = 0;
-      let kept = 'written';
-      while (kept === 'written') {
-        kept = await ledger.addSlot([interval({ at: second })]);
-        second += 1;
-      }
-      expect(faults).toMatchObject([{ kind: 'failing' }]);
-      expect(faults[0]).toHaveProperty('message', expect.stringContaining('ENOSPC'));
-      execFileSync('mount', ['-o', 'remount,size=1m', disk]);
-      await caughtUp;
-      expect(await ledger.close({ endSeconds: at(second) })).toBe(true);
-      const { account, stored } = await refillAccount(disk, ledger.run.id);
-      expect(account.totalsOf('GPU-a')?.observedSeconds).toBe(second);
-      expect(stored.warnings).toEqual([]);
-    } finally {
-      execFileSync('umount', [disk]);
-    }
+    expect(faults).toMatchObject([{ kind: 'failing' }]);
+    expect(faults[0]).toHaveProperty('message', expect.stringContaining('ENOSPC'));
+    disk.grow();
+    await caughtUp;
+    expect(await ledger.close({ endSeconds: at(second) })).toBe(true);
+    const { account, stored } = await refillAccount(disk.path, ledger.run.id);
+    expect(account.totalsOf('GPU-a')?.observedSeconds).toBe(second);
+    expect(stored.warnings).toEqual([]);
   });
 });
