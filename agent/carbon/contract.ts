@@ -6,7 +6,7 @@ import type { Instant } from '../units.ts';
 import type { MarketIntensity } from './grid.ts';
 
 /** One contractual instrument: a power purchase agreement, guarantees of origin, a green tariff. */
-export interface Instrument {
+interface Instrument {
   readonly name: string;
   /** Part of the energy it matches, 0–1. */
   readonly share: number;

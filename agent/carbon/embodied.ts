@@ -6,8 +6,8 @@ const HOURS_PER_YEAR = 8760;
 const SECONDS_PER_HOUR = 3600;
 const GRAMS_PER_KILOGRAM = 1000;
 
-/** Years over which makers and cloud operators commonly write servers off; an assumption where nothing is given. */
-export const ASSUMED_LIFE_YEARS = 4;
+// A common write-off of servers; an assumption where nothing is given.
+const ASSUMED_LIFE_YEARS = 4;
 
 /** M = TE·(TiR/EL)·(RR/ToR), in SCI's own terms. */
 export interface EmbodiedShare {
@@ -75,4 +75,45 @@ export function embodiedFigureOf(model: string): EmbodiedFigure | undefined {
   if (row === undefined) return undefined;
   const { kilogramsPerGpu, lowKilograms, highKilograms, source } = row;
   return { kilogramsPerGpu, lowKilograms, highKilograms, source };
+}
+
+/** What a run reserved, and what its user says of it. */
+export interface EmbodiedRun {
+  /** Model of each GPU of the run. */
+  readonly models: readonly string[];
+  readonly reservedSeconds: number;
+  /** Of one GPU, its share of the server included, where the user knows it (--embodied-kilograms). */
+  readonly kilogramsPerGpu?: number;
+  readonly lifeYears?: number;
+}
+
+/** The embodied part of a run, with what it stands on. */
+export interface EmbodiedResult {
+  readonly embodiedGrams: Grams;
+  readonly provenance: 'derived' | 'assumed';
+  readonly source: string;
+}
+
+/**
+ * The run's embodied emissions over all its GPUs; undefined as soon as nobody has published a figure for one of them,
+ * for a sum without it would be too low.
+ */
+export function embodiedOfRun(run: EmbodiedRun): EmbodiedResult | undefined {
+  const { models, reservedSeconds, kilogramsPerGpu, lifeYears = ASSUMED_LIFE_YEARS } = run;
+  const sources = new Set<string>();
+  let totalKilograms = 0;
+  for (const model of models) {
+    const figure = kilogramsPerGpu === undefined ? embodiedFigureOf(model) : undefined;
+    const kilograms = kilogramsPerGpu ?? figure?.kilogramsPerGpu;
+    if (kilograms === undefined) return undefined;
+    sources.add(figure?.source ?? `${kilograms} kg per GPU as given`);
+    totalKilograms += kilograms;
+  }
+  if (models.length === 0) return undefined;
+  const life = `over ${lifeYears} years${run.lifeYears === undefined ? ' (assumed)' : ''}`;
+  return {
+    embodiedGrams: embodiedGrams({ totalKilograms, reservedSeconds, lifeYears }),
+    provenance: kilogramsPerGpu === undefined ? 'assumed' : 'derived',
+    source: `${[...sources].join('; ')}, ${life}`,
+  };
 }

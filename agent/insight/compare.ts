@@ -30,7 +30,7 @@ export interface ComparedRun {
 }
 
 /** What a comparison reads of a device. */
-export interface ComparedDevice {
+interface ComparedDevice {
   readonly uuid: string;
   readonly host?: string;
   readonly method?: string;
@@ -44,7 +44,7 @@ export interface ComparedDevice {
 }
 
 /** Quantities that runs are compared by, in the order in which they are shown. */
-export const COMPARED_QUANTITIES = [
+const COMPARED_QUANTITIES = [
   'gpu-energy',
   'facility-energy',
   'energy-per-step',
@@ -72,7 +72,7 @@ export interface ComparedValue {
 }
 
 /** A quantity over all runs; undefined where a run does not know it. */
-export interface ComparedRow {
+interface ComparedRow {
   readonly quantity: ComparedQuantity;
   readonly values: readonly (ComparedValue | undefined)[];
 }

@@ -4,7 +4,7 @@ import { slicesOf, type Schedule, type Slice } from '../schedule.ts';
 import { instant, kilowattHours, type Instant, type KilowattHours } from '../units.ts';
 
 /** Facility energy used while one price was in force. */
-export interface PricePeriod {
+interface PricePeriod {
   readonly startSeconds: Instant;
   readonly endSeconds: Instant;
   readonly facilityKilowattHours: KilowattHours;
@@ -12,7 +12,7 @@ export interface PricePeriod {
 }
 
 /** Facility energy spread evenly over [start, end). */
-export interface EnergyUse {
+interface EnergyUse {
   readonly startSeconds: Instant;
   readonly endSeconds: Instant;
   readonly facilityKilowattHours: KilowattHours;

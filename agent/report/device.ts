@@ -7,7 +7,7 @@ import { present } from './present.ts';
 import type { ReportDevice, ReportUncertainty } from './report.ts';
 
 /** Uncertainty parts as the report shows them. */
-export const componentsOf = (components: UncertaintyComponents): ReportUncertainty => ({
+const componentsOf = (components: UncertaintyComponents): ReportUncertainty => ({
   gainJoules: figure(components.gainJoules),
   offsetJoules: figure(components.offsetJoules),
   aliasJoules: figure(components.aliasJoules),

@@ -17,7 +17,7 @@ export interface TariffFacts {
 }
 
 /** Who says how much CO₂e a kilowatt-hour carries; a Grid fits. */
-export interface GridFacts {
+interface GridFacts {
   readonly zone: string;
   readonly dataset: string;
   readonly vintage: string;

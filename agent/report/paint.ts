@@ -4,7 +4,7 @@ const RESET = '\u001B[0m';
 const CODES = { strong: '\u001B[1m', faint: '\u001B[2m', alarm: '\u001B[33m' } as const;
 
 /** How a piece of text stands out. */
-export type Emphasis = keyof typeof CODES;
+type Emphasis = keyof typeof CODES;
 
 /** Puts emphasis on text; the identity without colour. */
 export type Paint = (text: string, emphasis: Emphasis) => string;

@@ -166,7 +166,7 @@ const carbon = z.union([
 const note = { provenance, source: text };
 
 /** A report as a file holds it; keys that this version does not know are dropped. */
-export const reportSchema: z.ZodType<Report> = z.object({
+const reportSchema: z.ZodType<Report> = z.object({
   schema: z.literal(REPORT_SCHEMA),
   generatedAt: time,
   wattmeterVersion: text,

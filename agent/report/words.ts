@@ -6,7 +6,7 @@ import type { Report, ReportDevice } from './report.ts';
 import { measuredOf } from './total.ts';
 
 /** The label beside a figure that was not measured; empty for one that was, or whose source stands beside it. */
-export function labelOf(provenance: Provenance): string {
+function labelOf(provenance: Provenance): string {
   switch (provenance) {
     case 'measured':
     case 'derived':

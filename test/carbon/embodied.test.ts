@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { embodiedFigureOf, embodiedGrams } from '../../agent/carbon/embodied.ts';
+import { embodiedFigureOf, embodiedGrams, embodiedOfRun } from '../../agent/carbon/embodied.ts';
 import { waterLitres } from '../../agent/carbon/water.ts';
 import { kilowattHours } from '../../agent/units.ts';
 
@@ -26,6 +26,25 @@ test.each(['NVIDIA H100 PCIe', 'NVIDIA GB200', 'NVIDIA H200', 'Tesla V100-SXM2-1
     expect(embodiedFigureOf(model)).toBeUndefined();
   },
 );
+
+test('embodiedOfRun() adds up the GPUs, with the source and the assumed life', () => {
+  const run = { models: ['NVIDIA B200', 'NVIDIA H100 80GB HBM3'], reservedSeconds: 3600 };
+  const embodied = embodiedOfRun(run);
+  expect(embodied?.embodiedGrams).toBeCloseTo(((284.25 + 164) * 1000) / (4 * 8760), 9);
+  expect(embodied?.provenance).toBe('assumed');
+  expect(embodied?.source).toMatch(/HGX B200.*HGX H100.* over 4 years \(assumed\)$/);
+});
+
+test('embodiedOfRun() takes the given kilograms for any hardware, and has none for unknown hardware', () => {
+  const run = { models: ['unknown', 'NVIDIA B200'], reservedSeconds: 3600 };
+  expect(embodiedOfRun(run)).toBeUndefined();
+  expect(embodiedOfRun({ ...run, models: [] })).toBeUndefined();
+  expect(embodiedOfRun({ ...run, kilogramsPerGpu: 100, lifeYears: 5 })).toEqual({
+    embodiedGrams: (200 * 1000 * 3600) / (5 * 8760 * 3600),
+    provenance: 'derived',
+    source: '100 kg per GPU as given, over 5 years',
+  });
+});
 
 test('waterLitres() applies PUE to the power station alone', () => {
   const factors = {
