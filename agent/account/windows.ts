@@ -8,7 +8,7 @@ import { combine, combineLinearly } from './combine.ts';
 import { shareOf } from './share.ts';
 import { newTally, sameInstant, tallyInterval, type Tally } from './tally.ts';
 import { COVERAGE_FACTOR, totalsOfTally } from './totals.ts';
-import { createTotalsStore } from './totals-store.ts';
+import { createTotalsStore, type TotalsStore } from './totals-store.ts';
 
 // Intervals that a window announced after the fact can still reach back to: about eight minutes of 1 s slots.
 const RECALL_INTERVALS = 512;
@@ -50,143 +50,162 @@ export interface WindowFolder {
   incompleteNames(): string[];
 }
 
+/** The folder's state; the functions below are its moves. */
+interface State {
+  readonly folds: WindowFold[];
+  readonly store: TotalsStore;
+  readonly devices: Map<string, Progress>;
+  /** Windows that hold tallies, oldest first. */
+  readonly unsettled: Set<WindowFold>;
+  readonly underWay: Set<WindowFold>;
+}
+
 /** A folder of no windows yet. */
 export function createWindowFolder(): WindowFolder {
-  const folds: WindowFold[] = [];
-  const store = createTotalsStore();
-  const devices = new Map<string, Progress>();
-  const unsettled = new Set<WindowFold>();
-  const underWay = new Set<WindowFold>();
-
-  const enter = (fold: WindowFold): void => {
-    folds.push(fold);
-    fold.waiting = devices.size;
-    for (const [uuid, progress] of devices) introduce(uuid, progress, fold);
-    settleWhatCan(fold);
+  const state: State = {
+    folds: [],
+    store: createTotalsStore(),
+    devices: new Map(),
+    unsettled: new Set(),
+    underWay: new Set(),
   };
-
-  const introduce = (uuid: string, progress: Progress, fold: WindowFold): void => {
-    if (fold.window.startSeconds >= progress.reachedSeconds) {
-      progress.ahead.push(fold);
-      progress.sorted = false;
-      return;
-    }
-    if (fold.window.startSeconds < progress.forgottenSeconds) fold.incomplete = true;
-    for (const interval of progress.recent) tallyShare(fold, uuid, interval);
-    if (hasPassed(progress, fold)) fold.waiting -= 1;
-    else progress.current.push(fold);
-  };
-
-  const tallyShare = (fold: WindowFold, uuid: string, interval: ChargedInterval): void => {
-    const share = shareOf(interval, fold.window.startSeconds, fold.window.endSeconds);
-    if (share === undefined) return;
-    if (fold.settled !== undefined) {
-      const late = newTally();
-      tallyInterval(late, share);
-      const before = withoutEstimate(store.get(fold.settled), share);
-      store.replace(fold.settled, combineLinearly(before, totalsOfTally(late)));
-      return;
-    }
-    const tallies = (fold.tallies ??= new Map());
-    let tally = tallies.get(uuid);
-    if (tally === undefined) tallies.set(uuid, (tally = newTally()));
-    tallyInterval(tally, share);
-    unsettled.add(fold);
-  };
-
-  /** The end came late: intervals beyond it were counted in. Only what is remembered can be counted again. */
-  const retally = (fold: WindowFold, uuid: string): void => {
-    const progress = devices.get(uuid);
-    if (progress === undefined) return;
-    if (fold.window.startSeconds < progress.forgottenSeconds) {
-      fold.incomplete = true;
-      return;
-    }
-    fold.tallies?.delete(uuid);
-    for (const interval of progress.recent) tallyShare(fold, uuid, interval);
-  };
-
-  const settle = (fold: WindowFold): void => {
-    fold.settled = store.add(totalsOf(fold));
-    fold.tallies = undefined;
-    unsettled.delete(fold);
-  };
-
-  const settleWhatCan = (fold: WindowFold): void => {
-    if (fold.settled === undefined && !fold.open && fold.waiting === 0) settle(fold);
-  };
-
-  const advance = (uuid: string, progress: Progress, interval: ChargedInterval): void => {
-    progress.reachedSeconds = interval.endSeconds;
-    takeUp(progress);
-    for (const fold of progress.current) tallyShare(fold, uuid, interval);
-    progress.current = progress.current.filter((fold) => {
-      if (!hasPassed(progress, fold)) return true;
-      fold.waiting -= 1;
-      settleWhatCan(fold);
-      return false;
-    });
-    remember(progress, interval);
-  };
-
-  const limitUnsettled = (): void => {
-    if (unsettled.size <= UNSETTLED_WINDOWS) return;
-    for (const fold of unsettled) {
-      if (!fold.open) return settle(fold);
-    }
-  };
-
   return {
-    addDevice(uuid) {
-      if (devices.has(uuid)) return;
-      const progress = newProgress();
-      devices.set(uuid, progress);
-      for (const fold of folds) {
-        if (fold.settled !== undefined) continue;
-        fold.waiting += 1;
-        progress.ahead.push(fold);
-      }
-    },
+    addDevice: (uuid) => addDevice(state, uuid),
     add(interval) {
-      const progress = devices.get(interval.uuid);
+      const progress = state.devices.get(interval.uuid);
       if (progress === undefined) return;
-      if (isLate(progress, interval)) {
-        for (const fold of folds) tallyShare(fold, interval.uuid, interval);
-        remember(progress, interval);
-      } else {
-        advance(interval.uuid, progress, interval);
-      }
-      limitUnsettled();
+      if (isLate(progress, interval)) addLate(state, progress, interval);
+      else advance(state, progress, interval);
+      limitUnsettled(state);
     },
     open(name, startSeconds) {
       const fold = newFold({ name, startSeconds, endSeconds: instant(Infinity) }, true);
-      underWay.add(fold);
-      enter(fold);
+      state.underWay.add(fold);
+      enter(state, fold);
     },
     close(window) {
-      const opened = [...underWay].find((fold) => isSame(fold.window, window));
-      if (opened === undefined) return enter(newFold(window, false));
-      opened.window = window;
-      opened.open = false;
-      underWay.delete(opened);
-      for (const [uuid, progress] of devices) {
-        const position = progress.current.indexOf(opened);
-        if (position < 0 || !hasPassed(progress, opened)) continue;
-        progress.current.splice(position, 1);
-        opened.waiting -= 1;
-        if (!sameInstant(progress.reachedSeconds, window.endSeconds)) retally(opened, uuid);
-      }
-      settleWhatCan(opened);
+      const opened = [...state.underWay].find((fold) => isSame(fold.window, window));
+      if (opened === undefined) enter(state, newFold(window, false));
+      else close(state, opened, window);
     },
     books: (endSeconds) =>
-      folds
+      state.folds
         .map((fold) => ({
           window: fold.open ? { ...fold.window, endSeconds } : fold.window,
-          totals: fold.settled === undefined ? totalsOf(fold) : store.get(fold.settled),
+          totals: fold.settled === undefined ? totalsOf(fold) : state.store.get(fold.settled),
         }))
         .toSorted((one, other) => one.window.startSeconds - other.window.startSeconds),
-    incompleteNames: () => folds.filter((fold) => fold.incomplete).map((fold) => fold.window.name),
+    incompleteNames: () =>
+      state.folds.filter((fold) => fold.incomplete).map((fold) => fold.window.name),
   };
+}
+
+function addDevice({ devices, folds }: State, uuid: string): void {
+  if (devices.has(uuid)) return;
+  const progress = newProgress();
+  devices.set(uuid, progress);
+  for (const fold of folds) {
+    if (fold.settled !== undefined) continue;
+    fold.waiting += 1;
+    progress.ahead.push(fold);
+  }
+}
+
+function addLate(state: State, progress: Progress, interval: ChargedInterval): void {
+  for (const fold of state.folds) tallyShare(state, fold, interval);
+  remember(progress, interval);
+}
+
+function advance(state: State, progress: Progress, interval: ChargedInterval): void {
+  progress.reachedSeconds = interval.endSeconds;
+  takeUp(progress);
+  for (const fold of progress.current) tallyShare(state, fold, interval);
+  progress.current = progress.current.filter((fold) => {
+    if (!hasPassed(progress, fold)) return true;
+    fold.waiting -= 1;
+    settleIfOver(state, fold);
+    return false;
+  });
+  remember(progress, interval);
+}
+
+function enter(state: State, fold: WindowFold): void {
+  state.folds.push(fold);
+  fold.waiting = state.devices.size;
+  for (const progress of state.devices.values()) introduce(state, progress, fold);
+  settleIfOver(state, fold);
+}
+
+function introduce(state: State, progress: Progress, fold: WindowFold): void {
+  if (fold.window.startSeconds >= progress.reachedSeconds) {
+    progress.ahead.push(fold);
+    progress.sorted = false;
+    return;
+  }
+  if (fold.window.startSeconds < progress.forgottenSeconds) fold.incomplete = true;
+  for (const interval of progress.recent) tallyShare(state, fold, interval);
+  if (hasPassed(progress, fold)) fold.waiting -= 1;
+  else progress.current.push(fold);
+}
+
+function close(state: State, fold: WindowFold, window: Window): void {
+  fold.window = window;
+  fold.open = false;
+  state.underWay.delete(fold);
+  for (const [uuid, progress] of state.devices) {
+    const position = progress.current.indexOf(fold);
+    if (position < 0 || !hasPassed(progress, fold)) continue;
+    progress.current.splice(position, 1);
+    fold.waiting -= 1;
+    if (!sameInstant(progress.reachedSeconds, window.endSeconds)) {
+      tallyAgain(state, fold, uuid, progress);
+    }
+  }
+  settleIfOver(state, fold);
+}
+
+/** The end came late: intervals beyond it were counted in. Only what is remembered can be counted again. */
+function tallyAgain(state: State, fold: WindowFold, uuid: string, progress: Progress): void {
+  if (fold.window.startSeconds < progress.forgottenSeconds) {
+    fold.incomplete = true;
+    return;
+  }
+  fold.tallies?.delete(uuid);
+  for (const interval of progress.recent) tallyShare(state, fold, interval);
+}
+
+function tallyShare(state: State, fold: WindowFold, interval: ChargedInterval): void {
+  const share = shareOf(interval, fold.window.startSeconds, fold.window.endSeconds);
+  if (share === undefined) return;
+  if (fold.settled !== undefined) {
+    const late = newTally();
+    tallyInterval(late, share);
+    const before = withoutEstimate(state.store.get(fold.settled), share);
+    state.store.replace(fold.settled, combineLinearly(before, totalsOfTally(late)));
+    return;
+  }
+  const tallies = (fold.tallies ??= new Map());
+  let tally = tallies.get(interval.uuid);
+  if (tally === undefined) tallies.set(interval.uuid, (tally = newTally()));
+  tallyInterval(tally, share);
+  state.unsettled.add(fold);
+}
+
+function settleIfOver(state: State, fold: WindowFold): void {
+  if (fold.settled === undefined && !fold.open && fold.waiting === 0) settle(state, fold);
+}
+
+function settle({ store, unsettled }: State, fold: WindowFold): void {
+  fold.settled = store.add(totalsOf(fold));
+  fold.tallies = undefined;
+  unsettled.delete(fold);
+}
+
+function limitUnsettled(state: State): void {
+  if (state.unsettled.size <= UNSETTLED_WINDOWS) return;
+  for (const fold of state.unsettled) {
+    if (!fold.open) return settle(state, fold);
+  }
 }
 
 const newFold = (window: Window, open: boolean): WindowFold => ({
