@@ -12,7 +12,7 @@ export interface Tariff {
   /** ISO 4217. */
   readonly currency: string;
   readonly provenance: Provenance;
-  /** Per kWh. With `tiers` the first block's price, which nobody may be charged: ask tiers.ts instead. */
+  /** Per kWh. With `tiers` the first block's price, which nobody may be charged: ask pricer.ts instead. */
   readonly price: Schedule;
   /** Standard relative uncertainty of the price, where its source states one. */
   readonly relativeUncertainty?: number;

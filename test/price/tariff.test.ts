@@ -5,7 +5,7 @@ import { createDemandMeter } from '../../agent/price/demand.ts';
 import { gapOfTariff } from '../../agent/price/gap.ts';
 import { readSiteLoad, readTariff, type TariffOptions } from '../../agent/price/read.ts';
 import type { Tariff, Tiers } from '../../agent/price/tariff.ts';
-import { createTierPricer } from '../../agent/price/tiers.ts';
+import { createPricer } from '../../agent/price/pricer.ts';
 import { constantSchedule, meanOver } from '../../agent/schedule.ts';
 import { instant } from '../../agent/units.ts';
 import { at, costOfOneKilowatt } from './at.ts';
@@ -195,9 +195,24 @@ const amount = (
     0,
   );
 
-describe('createTierPricer()', () => {
+describe('createPricer()', () => {
+  test('prices a tariff without tiers slice by slice', () => {
+    const [from, to] = [at('2026-07-01T06:00+02:00'), at('2026-07-01T08:00+02:00')];
+    const pricer = createPricer(read(zones));
+    expect(
+      pricer
+        .price(from, to, 4)
+        .map((slice) => [slice.energyKilowattHours, slice.pricePerKilowattHour]),
+    ).toEqual([
+      [2, 0.2],
+      [2, 0.3],
+    ]);
+    expect(pricer.meanOver(from, to, 4)?.positive).toBeCloseTo(0.25, 12);
+    expect(pricer.use()).toEqual([]);
+  });
+
   test('walks through all blocks in one interval', () => {
-    const slices = createTierPricer(tiered).price(start, instant(start + 3600), 40);
+    const slices = createPricer(tiered).price(start, instant(start + 3600), 40);
     expect(amount(slices)).toBeCloseTo(10 + 40 + 30, 9);
     expect(slices.at(-1)?.endSeconds).toBe(start + 3600);
   });
@@ -207,14 +222,22 @@ describe('createTierPricer()', () => {
       fc.property(
         fc.array(fc.double({ min: 0, max: 20, noNaN: true }), { minLength: 1, maxLength: 8 }),
         (energies) => {
-          const pricer = createTierPricer(tiered);
+          const pricer = createPricer(tiered);
           let cut = 0;
           energies.forEach((energy, hour) => {
             const from = instant(start + hour * 3600);
             cut += amount(pricer.price(from, instant(from + 3600), energy));
           });
+          const pricedAsMean = createPricer(tiered);
+          let mean = 0;
+          energies.forEach((energy, hour) => {
+            const from = instant(start + hour * 3600);
+            const price = pricedAsMean.meanOver(from, instant(from + 3600), energy);
+            mean += (price?.positive ?? NaN) * energy;
+          });
+          expect(mean).toBeCloseTo(cut, 6);
           const whole = energies.reduce((sum, energy) => sum + energy, 0);
-          const once = createTierPricer(tiered).price(start, instant(start + 3600), whole);
+          const once = createPricer(tiered).price(start, instant(start + 3600), whole);
           expect(cut).toBeCloseTo(amount(once), 6);
         },
       ),
@@ -224,11 +247,11 @@ describe('createTierPricer()', () => {
 
   test("fills the blocks with the site's load first", () => {
     // 1 kW since 1 May makes 216 kWh by the tenth: the run starts in the last block.
-    const pricer = createTierPricer({ ...tiered, siteLoadKilowatts: constantSchedule(1) });
+    const pricer = createPricer({ ...tiered, siteLoadKilowatts: constantSchedule(1) });
     expect(amount(pricer.price(start, instant(start + 3600), 5))).toBeCloseTo(15, 9);
     // On 1 May at 04:00 the site holds 4 kWh; 4 kWh and 2 kWh side by side cross 10 kWh never.
     const may = at('2026-05-01T04:00Z');
-    const early = createTierPricer({ ...tiered, siteLoadKilowatts: constantSchedule(1) });
+    const early = createPricer({ ...tiered, siteLoadKilowatts: constantSchedule(1) });
     expect(amount(early.price(may, instant(may + 7200), 4))).toBeCloseTo(4, 9);
     expect(early.meanOver(instant(may + 7200), instant(may + 10_800), 1)?.positive).toBeCloseTo(
       2,
@@ -241,7 +264,7 @@ describe('createTierPricer()', () => {
       fileName: 'load.csv',
       timeZone: 'UTC',
     });
-    const pricer = createTierPricer({ ...tiered, siteLoadKilowatts: load });
+    const pricer = createPricer({ ...tiered, siteLoadKilowatts: load });
     expect(pricer.meanOver(start, instant(start + 60), 1)).toBeUndefined();
   });
 });

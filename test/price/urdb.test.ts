@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createDemandMeter } from '../../agent/price/demand.ts';
 import { readTariff, type TariffOptions } from '../../agent/price/read.ts';
 import type { Tariff } from '../../agent/price/tariff.ts';
-import { createTierPricer } from '../../agent/price/tiers.ts';
+import { createPricer } from '../../agent/price/pricer.ts';
 import { constantSchedule } from '../../agent/schedule.ts';
 import { corpusPath, corpusPresent } from '../corpus.ts';
 import { at, costOfOneKilowatt } from './at.ts';
@@ -202,9 +202,7 @@ describe.skipIf(!corpusPresent)('the real OpenEI tariffs of the corpus', () => {
     );
     document.energyratestructure.push(document.energyratestructure[0]);
     const tariff = read(document, { timeZone: 'America/Chicago' });
-    if (tariff.tiers === undefined) throw new Error('There should be tiers.');
-    const tiered = { ...tariff, tiers: tariff.tiers };
-    const pricer = createTierPricer(tiered, [{ month: '2026-01', usedKilowattHours: 900 }]);
+    const pricer = createPricer(tariff, [{ month: '2026-01', usedKilowattHours: 900 }]);
     const slices = pricer.price(at('2026-01-31T22:00-06:00'), at('2026-02-01T02:00-06:00'), 400);
     // January has 100 kWh left of its first 1000; February starts again.
     expect(

@@ -1,8 +1,8 @@
-// Prices that depend on the energy already used in the month: the one part of pricing that remembers. Pure apart from
-// the count it keeps.
+// How a tariff prices energy in the order in which it comes. Tiers depend on the energy already used in the month: the
+// one part of pricing that remembers. Pure apart from the count it keeps.
 
 import { calendarOf, type Calendar, type LocalMonth } from '../local-time.ts';
-import type { Schedule, SignedMean } from '../schedule.ts';
+import { meanOver, slicesOf, type Schedule, type SignedMean } from '../schedule.ts';
 import { instant, kilowattHours, type Instant, type KilowattHours } from '../units.ts';
 import { runningIntegral, type RunningIntegral } from './running-integral.ts';
 import type { EnergyBlock, Tariff, Tiers } from './tariff.ts';
@@ -24,12 +24,13 @@ export interface MonthUse {
   readonly usedKilowattHours: number;
 }
 
-/** Prices facility energy in the order in which it comes; devices of one slot may come in any order. */
-export interface TierPricer {
-  /** Books the energy, spread evenly over [start, end), and says what each part of it costs. */
+/** Prices facility energy; devices of one slot may come in any order. */
+export interface Pricer {
+  /** Books kWh, spread evenly over [start, end), and says what each part of them costs. */
   price(start: Instant, end: Instant, energy: number): readonly PricedSlice[];
   /** The same as one mean price, split by sign as `meanOver` of a schedule; undefined where any part has no price. */
   meanOver(start: Instant, end: Instant, energy: number): SignedMean | undefined;
+  /** Empty for a tariff without tiers. */
   use(): readonly MonthUse[];
 }
 
@@ -39,20 +40,40 @@ interface Month {
   usedKilowattHours: number;
 }
 
-/** A pricer of a tariff with tiers; a tariff without any is priced by its schedule alone. */
-export function createTierPricer(
-  tariff: Tariff & { readonly tiers: Tiers },
-  use: readonly MonthUse[] = [],
-): TierPricer {
+type TieredTariff = Tariff & { readonly tiers: Tiers };
+
+/** A pricer that goes on from `use`: one per run or report, because tiers remember. */
+export function createPricer(tariff: Tariff, use: readonly MonthUse[] = []): Pricer {
+  const { tiers } = tariff;
+  return tiers === undefined ? schedulePricer(tariff) : tierPricer({ ...tariff, tiers }, use);
+}
+
+function schedulePricer({ price }: Tariff): Pricer {
+  return {
+    price: (start, end, energy) =>
+      [...slicesOf(price, start, end)].map((slice) => ({
+        startSeconds: slice.startSeconds,
+        endSeconds: slice.endSeconds,
+        energyKilowattHours: kilowattHours(
+          (energy * (slice.endSeconds - slice.startSeconds)) / (end - start),
+        ),
+        pricePerKilowattHour: slice.value,
+      })),
+    meanOver: (start, end) => meanOver(price, start, end),
+    use: () => [],
+  };
+}
+
+function tierPricer(tariff: TieredTariff, use: readonly MonthUse[]): Pricer {
   const calendar = calendarOf(tariff.timeZone ?? 'UTC');
   const months = new Map<string, Month>();
+  let newest: Month | undefined;
   const monthAt = (time: Instant): Month => {
+    if (newest !== undefined && isWithin(newest.month, time)) return newest;
     const month = calendar.monthAt(time);
-    const known = months.get(month.name);
-    if (known !== undefined) return known;
-    const created = openMonth(month, tariff.siteLoadKilowatts, use);
-    months.set(month.name, created);
-    return created;
+    newest = months.get(month.name) ?? openMonth(month, tariff.siteLoadKilowatts, use);
+    months.set(month.name, newest);
+    return newest;
   };
   const price = (start: Instant, end: Instant, energy: number): PricedSlice[] =>
     [...cuts(start, end, tariff, calendar)].flatMap(([from, to]) => {
@@ -61,13 +82,37 @@ export function createTierPricer(
     });
   return {
     price,
-    meanOver: (start, end, energy) => signedMean(price(start, end, energy), energy),
-    use: () =>
-      [...months.values()].map(({ month, usedKilowattHours }) => ({
-        month: month.name,
-        usedKilowattHours,
-      })),
+    meanOver: (start, end, energy) =>
+      withinOneBlock(tariff, monthAt(start), start, end, energy) ??
+      signedMean(price(start, end, energy), energy),
+    use: () => [
+      ...use.filter(({ month }) => !months.has(month)),
+      ...[...months].map(([month, { usedKilowattHours }]) => ({ month, usedKilowattHours })),
+    ],
   };
+}
+
+const isWithin = (month: LocalMonth, time: Instant): boolean =>
+  time >= month.startSeconds && time < month.endSeconds;
+
+/** Books and prices the ordinary interval, which crosses nothing, at once: a year of them must not take seconds. */
+function withinOneBlock(
+  { tiers, siteLoadKilowatts }: TieredTariff,
+  month: Month,
+  start: Instant,
+  end: Instant,
+  energy: number,
+): SignedMean | undefined {
+  if (siteLoadKilowatts !== undefined || end > month.month.endSeconds) return undefined;
+  if ((tiers.period.nextChange(start) ?? Infinity) < end) return undefined;
+  const blocks = tiers.blocks[tiers.period.valueAt(start) ?? -1];
+  const used = month.usedKilowattHours;
+  const block = blocks?.find(({ upToKilowattHours = Infinity }) => upToKilowattHours > used);
+  if (block === undefined || used + energy > (block.upToKilowattHours ?? Infinity))
+    return undefined;
+  month.usedKilowattHours += energy;
+  const price = block.pricePerKilowattHour;
+  return price < 0 ? { positive: 0, negative: price } : { positive: price, negative: 0 };
 }
 
 function openMonth(
@@ -88,7 +133,7 @@ function openMonth(
 function* cuts(
   start: Instant,
   end: Instant,
-  tariff: Tariff & { readonly tiers: Tiers },
+  tariff: TieredTariff,
   calendar: Calendar,
 ): Generator<readonly [Instant, Instant]> {
   let from: number = start;
@@ -132,12 +177,13 @@ function fill(
   let done = 0;
   for (const block of blocksFrom(blocks, filled)) {
     const room = (block.upToKilowattHours ?? Infinity) - filled;
-    const share = both > 0 ? Math.min(room / both, 1 - done) : 1 - done;
+    const isLast = both <= 0 || room / both >= 1 - done;
+    const share = isLast ? 1 - done : room / both;
     const start = from + done * (to - from);
-    done = Math.min(done + share, 1);
-    const end = done === 1 ? to : from + done * (to - from);
+    done += share;
+    const end = isLast ? to : from + done * (to - from);
     slices.push(slice(start, end, energy * share, block.pricePerKilowattHour));
-    if (done === 1) break;
+    if (isLast) break;
     filled += room;
   }
   return slices;
