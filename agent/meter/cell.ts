@@ -30,8 +30,9 @@ export interface MeasuredCell {
   readonly doubtJoules: number;
   /** What is independent from cell to cell. */
   readonly varianceJoulesSquared: number;
-  /** Standard uncertainty of where the cell's limits lie. */
-  readonly timingSeconds: number;
+  /** Standard uncertainties of where the cell's limits lie. */
+  readonly startTimingSeconds: number;
+  readonly endTimingSeconds: number;
   /** When it only extends the nearest reading to an edge of the run: standard uncertainty of all its energy. */
   readonly extension?: { readonly towards: 'start' | 'end'; readonly uncertaintyJoules: number };
 }

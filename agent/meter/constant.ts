@@ -82,5 +82,6 @@ const levelCell = (start: number, end: number, power: number): MeasuredCell => (
   aliasJoules: 0,
   doubtJoules: 0,
   varianceJoulesSquared: 0,
-  timingSeconds: 0,
+  startTimingSeconds: 0,
+  endTimingSeconds: 0,
 });

@@ -3,6 +3,7 @@
 
 import type { Warning } from '../model.ts';
 import { cellWatts, clipCell, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
+import type { Edge } from './split.ts';
 import { createDisagreement, type Disagreement } from './disagreement.ts';
 import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
 
@@ -25,7 +26,7 @@ interface CounterOptions {
     aliasJoules: number,
   ) => number;
   /** Whether power readings are finer than the counter's steps and see all of the time. */
-  readonly shapeIsFiner: (stepSeconds: number) => boolean;
+  readonly shapeIsFiner: (stepSeconds: number, longestCellSeconds: number) => boolean;
   readonly sink: CellSink;
   readonly gaps: GapBook;
 }
@@ -41,19 +42,30 @@ export interface Counter {
   readonly newestSeconds: number | undefined;
   /** A good reading of the counter, after the one at `previous` (NaN when it is the first). */
   reading(time: number, value: number): void;
+  /** Power is thought to step at `time`, where a run starts or ends. */
+  edge(time: number, edge: Edge): void;
   /** A cell of the power readings. */
   shape(cell: Cell): void;
   /** Uses even knots that are poorly placed, and passes on what lies beyond the last. */
   finish(): void;
 }
 
-/** A point of the counter's course: it stood at `value` at `time`, give or take. */
-interface Knot {
+/** When a value was made, give or take. */
+interface Place {
   readonly time: number;
-  readonly value: number;
   readonly uncertainty: number;
+}
+
+/** A point of the counter's course: it stood at `value` at `time`, give or take. */
+interface Knot extends Place {
+  readonly value: number;
+  /** When it was read, and when the counter was last read before. */
+  readonly readAt: number;
+  readonly previous: number;
   /** Nothing before this knot can be told by it: the first, or the first after a restart. */
   readonly baseline: boolean;
+  /** Placed for good. */
+  readonly final: boolean;
 }
 
 // A step is used once it is this much longer than the doubt about its ends, or this long anyway: slots must settle.
@@ -62,6 +74,10 @@ const PATIENCE_SECONDS = 1.5;
 // Without a new step for so long while power readings go on, the counter is not to be waited for.
 const STALE_SECONDS = 2;
 // No device draws more: a step beyond it is not energy but a restart, or garbage.
+// Knots wait for a burst of readings that may follow and tell their place better.
+const WAIT_SECONDS = 0.35;
+const EDGE_BLUR_SECONDS = 0.15;
+const REMEMBERED_SECONDS = 60;
 const IMPLAUSIBLE_WATTS = 20_000;
 const NARROW_RATIO = 0.3;
 // A step is shaped by power readings that cover so much of it.
@@ -85,8 +101,9 @@ class CounterFusion implements Counter {
   #lastValue = NaN;
   /** Where the counter was left when it fell silent: a later reading may tell what gaps since then held. */
   #left: { time: number; value: number; bookedJoules: number } | undefined;
+  #edges: { time: number; edge: Edge }[] = [];
   #stuck = false;
-  #restarts = 0;
+  #restarted = false;
 
   constructor(options: CounterOptions) {
     this.#options = options;
@@ -117,15 +134,21 @@ class CounterFusion implements Counter {
             },
           ]
         : []),
-      ...(this.#restarts > 0
+      ...(this.#restarted
         ? [
             {
               code: 'counter-restarted',
-              message: `The energy counter restarted ${this.#restarts} time(s), as after a driver reload; a new segment was begun each time.`,
+              message:
+                'The energy counter restarted, as after a driver reload; its new course was begun afresh, and nothing was counted across the restart.',
             },
           ]
         : []),
     ];
+  }
+
+  edge(time: number, edge: Edge): void {
+    this.#edges = this.#edges.filter((known) => known.time > this.#frontier - REMEMBERED_SECONDS);
+    if (edge !== undefined) this.#edges.push({ time, edge });
   }
 
   reading(time: number, value: number): void {
@@ -133,22 +156,23 @@ class CounterFusion implements Counter {
     const before = this.#lastValue;
     this.#lastTime = time;
     this.#lastValue = value;
+    const read = { value, readAt: time, previous, final: false };
     if (Number.isNaN(before)) {
-      this.#place({ ...this.#locate(NaN, time), value, baseline: true });
+      this.#place({ ...this.#locate(NaN, time), ...read, baseline: true });
       return;
     }
     const step = value - before;
     if (step === 0) return;
     if (step < 0 || !this.#plausible(step, time - previous)) {
-      this.#restart(time, value);
+      this.#restart({ ...this.#locate(NaN, time), ...read, baseline: true });
       return;
     }
     const where = this.#locate(previous, time);
     if (!this.active) {
-      this.#return(where, value);
+      this.#return({ ...where, ...read, baseline: true });
       return;
     }
-    this.#place({ ...where, value, baseline: false });
+    this.#place({ ...where, ...read, baseline: false });
   }
 
   shape(cell: Cell): void {
@@ -170,7 +194,7 @@ class CounterFusion implements Counter {
   }
 
   /** When the value that was read at `time` was made. */
-  #locate(previous: number, time: number): { time: number; uncertainty: number } {
+  #locate(previous: number, time: number): Place {
     const period = this.grid.periodSeconds ?? this.#options.assumedPeriodSeconds;
     const width = Number.isNaN(previous) ? period : Math.min(period, time - previous);
     const naive = { time: time - width / 2, uncertainty: width / Math.sqrt(12) };
@@ -193,27 +217,29 @@ class CounterFusion implements Counter {
   }
 
   /** The counter went back or leapt: a driver reload, a reset. Nothing is known across it. */
-  #restart(time: number, value: number): void {
-    this.#restarts += 1;
+  #restart(knot: Knot): void {
+    this.#restarted = true;
     this.#left = undefined;
     this.#drain(true);
-    this.#place({ ...this.#locate(NaN, time), value, baseline: true });
+    this.#place(knot);
   }
 
   /** The counter speaks again: it may know what gaps held meanwhile. */
-  #return(where: { time: number; uncertainty: number }, value: number): void {
+  #return(knot: Knot): void {
     const left = this.#left;
     this.#left = undefined;
-    if (left !== undefined && where.time > left.time) {
+    if (left !== undefined && knot.time > left.time) {
       const { gaps } = this.#options;
       const missing = gaps.gapSecondsSince(left.time);
-      const total = this.#corrected(value - left.value, where.time - left.time);
-      const energy = total - left.bookedJoules;
+      const total = this.#corrected(knot.value - left.value, knot.time - left.time);
+      // The power readings go on from the gap's end; what they will book up to the knot is not the gap's.
+      const booked = Math.max(0, knot.time - this.#frontier);
+      const energy = ((total - left.bookedJoules) * missing) / (missing + booked);
       if (missing > 0 && energy >= 0 && energy <= IMPLAUSIBLE_WATTS * missing) {
         gaps.bridge(left.time, energy);
       }
     }
-    this.#place({ ...where, value, baseline: true });
+    this.#place(knot);
   }
 
   /** Stops waiting for the counter. */
@@ -249,20 +275,48 @@ class CounterFusion implements Counter {
     }
   }
 
-  /** The next knot that is far enough from the first for the doubt about their places. */
+  /** Places a knot with what later readings taught of the grid, once, when that is better. */
+  #placedFinally(index: number): Knot | undefined {
+    const knot = this.#knots[index];
+    if (knot === undefined || knot.final) return knot;
+    const place = this.grid.lockedAt(knot.readAt) ? this.#locate(knot.previous, knot.readAt) : knot;
+    const better = place.uncertainty < knot.uncertainty ? place : knot;
+    const placed = { ...knot, time: better.time, uncertainty: better.uncertainty, final: true };
+    this.#knots[index] = placed;
+    return placed;
+  }
+
+  /** The next knot to use: far enough for the doubt about their places, and as near to a run's edge as there is one. */
   #nextKnot(first: Knot, atEnd: boolean): number | undefined {
     let last: number | undefined;
     for (let index = 1; index < this.#knots.length; index += 1) {
-      const knot = this.#knots[index];
-      if (knot === undefined) break;
-      if (knot.baseline) return last ?? index;
+      const waiting = this.#knots[index];
+      if (waiting === undefined) break;
+      if (waiting.baseline) return last ?? index;
+      if (!atEnd && this.#lastTime - waiting.readAt < WAIT_SECONDS) break;
+      const knot = this.#placedFinally(index) ?? waiting;
+      if (knot.time <= (this.#knots[index - 1] ?? first).time) continue;
+      const crossed = this.#crossed(this.#knots[index - 1] ?? first, knot);
+      if (crossed === 'start' && last !== undefined) return last;
       if (knot.time > this.#frontier) break;
       last = index;
       const duration = knot.time - first.time;
       const needed = Math.max(PRECISE_STEP_RATIO * knot.uncertainty, 2 * first.uncertainty);
-      if (duration >= Math.min(PATIENCE_SECONDS, needed)) return index;
+      if (crossed !== undefined || duration >= Math.min(PATIENCE_SECONDS, needed)) return index;
     }
     return atEnd ? last : undefined;
+  }
+
+  /** E(a) = C(c₁) + P_pre·(a − c₁) and E(b) = C(c₂) − P_post·(c₂ − b) want the knots next to an edge. */
+  #crossed(before: Knot, after: Knot): Edge {
+    return this.#edges.find(({ time }) => time >= before.time && time < after.time)?.edge;
+  }
+
+  /** Power readings blur a run's edge; the counter's own steps on both sides of it do not. */
+  #nearEdge(start: number, end: number): boolean {
+    return this.#edges.some(
+      ({ time }) => time > start - EDGE_BLUR_SECONDS && time < end + EDGE_BLUR_SECONDS,
+    );
   }
 
   /** One step of the counter, with the power readings' shape inside it where they are finer. */
@@ -270,7 +324,10 @@ class CounterFusion implements Counter {
     this.#passOn(first.time);
     const duration = next.time - first.time;
     const step = this.#corrected(next.value - first.value, duration);
-    const timing = Math.max(first.uncertainty, next.uncertainty);
+    const timing = {
+      startTimingSeconds: first.uncertainty,
+      endTimingSeconds: next.uncertainty,
+    };
     const measured = this.#take(next.time).filter((cell) => cell.kind === 'measured');
     const covered = sum(measured, (cell) => cell.end - cell.start);
     const whole = covered >= COVERED_RATIO * duration;
@@ -289,7 +346,8 @@ class CounterFusion implements Counter {
       integral > 0 &&
       step > 0 &&
       !this.#disagreement.disagrees &&
-      this.#options.shapeIsFiner(duration);
+      !this.#nearEdge(first.time, next.time) &&
+      this.#options.shapeIsFiner(duration, Math.max(...shape.map(lengthOf)));
     const { sink } = this.#options;
     if (!fuse) {
       sink(flatStep(first.time, next.time, step, integral, measured, timing, doubt));
@@ -335,6 +393,10 @@ class CounterFusion implements Counter {
   }
 }
 
+// A held value says as much as many short cells.
+const lengthOf = (cell: MeasuredCell): number =>
+  cell.profile === 'level' ? 0 : cell.end - cell.start;
+
 const sum = (cells: readonly MeasuredCell[], of: (cell: MeasuredCell) => number): number =>
   cells.reduce((total, cell) => total + of(cell), 0);
 
@@ -356,6 +418,8 @@ function withoutHoles(
   return closed;
 }
 
+type Timing = Pick<MeasuredCell, 'startTimingSeconds' | 'endTimingSeconds'>;
+
 function holeFilled(beside: MeasuredCell, start: number, end: number): MeasuredCell {
   const power = cellWatts(beside);
   return {
@@ -374,7 +438,7 @@ function holeFilled(beside: MeasuredCell, start: number, end: number): MeasuredC
 function scaled(
   cell: MeasuredCell,
   scale: number,
-  timingSeconds: number,
+  timing: Timing,
   doubtJoules: number,
 ): MeasuredCell {
   const energyJoules = cell.integralJoules * scale;
@@ -386,7 +450,7 @@ function scaled(
     aliasJoules: 0,
     doubtJoules,
     varianceJoulesSquared: 0,
-    timingSeconds,
+    ...timing,
   };
 }
 
@@ -396,7 +460,7 @@ function flatStep(
   energyJoules: number,
   integralJoules: number,
   under: readonly MeasuredCell[],
-  timingSeconds: number,
+  timing: Timing,
   doubtJoules: number,
 ): MeasuredCell {
   const power = energyJoules / (end - start);
@@ -417,6 +481,6 @@ function flatStep(
     aliasJoules: 0,
     doubtJoules,
     varianceJoulesSquared: 0,
-    timingSeconds,
+    ...timing,
   };
 }

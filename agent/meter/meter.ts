@@ -13,7 +13,7 @@ import {
 import { instant, watts, type Instant, type Watts } from '../units.ts';
 import { powerRange, priorTrust, type Trust } from './boards.ts';
 import { createCounter, type Counter } from './counter.ts';
-import { createSamplingPeriod, type SamplingPeriod } from './sampling-period.ts';
+import { createSamplingPeriod, typicalSpacing, type SamplingPeriod } from './sampling-period.ts';
 import { chooseField, createSensorModel, type SensorModel } from './sensor.ts';
 import { createShape, type Shape } from './shape.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
@@ -101,6 +101,10 @@ class DeviceMeter implements Meter {
   #unchangedSince = NaN;
   #longestUnchangedSeconds = 0;
   #refreshes = 0;
+  /** The same object until what is believed really changes, so that listeners can tell. */
+  #belief: Sensor = { field: 'unknown', origin: 'assumed' };
+  /** Grows only, one of a code. */
+  readonly #warnings: Warning[] = [];
 
   constructor(options: MeterOptions) {
     const { device, calibration, startSeconds } = options;
@@ -128,10 +132,11 @@ class DeviceMeter implements Meter {
           this.#trust.offsetUncertaintyWatts * duration,
           alias,
         ),
-      shapeIsFiner: (step) => this.#shapeIsFiner(step),
+      shapeIsFiner: (step, longest) => this.#shapeIsFiner(step, longest),
       sink: (cell) => this.#timeline.push(cell),
       gaps: this.#timeline,
     });
+    this.#counter.edge(startSeconds, 'start');
     this.#shape = createShape({
       start: startSeconds,
       sensor: this.#sensor,
@@ -143,33 +148,11 @@ class DeviceMeter implements Meter {
   }
 
   get sensor(): Sensor {
-    const sensor = this.#sensor;
-    if (sensor.field === undefined) {
-      const periodSeconds = this.#counter.grid.periodSeconds;
-      return this.#counter.seen
-        ? {
-            field: 'counter',
-            ...(periodSeconds !== undefined && { periodSeconds }),
-            origin: periodSeconds === undefined ? 'assumed' : 'inferred',
-          }
-        : { field: 'unknown', origin: 'assumed' };
-    }
-    const { field, windowSeconds, periodSeconds, origin } = sensor;
-    return { field, windowSeconds, periodSeconds, origin };
+    return this.#belief;
   }
 
   get warnings(): readonly Warning[] {
-    return [
-      ...this.#counter.warnings,
-      ...sensorWarnings({
-        sensor: this.#sensor,
-        samplingSeconds: this.#sampling.seconds,
-        counterUsed: this.#counter.active,
-        longestUnchangedSeconds: this.#longestUnchangedSeconds,
-        refreshes: this.#refreshes,
-        measured: this.#options.device.powerOrigin === 'measured',
-      }),
-    ];
+    return this.#warnings;
   }
 
   get settledSeconds(): Instant {
@@ -194,6 +177,7 @@ class DeviceMeter implements Meter {
       this.#show(row);
       for (const interval of this.#timeline.publish()) published.push(interval);
     }
+    this.#conclude(published);
     return published;
   }
 
@@ -203,11 +187,12 @@ class DeviceMeter implements Meter {
     if (first === undefined || time - first.time >= LEARNING_SECONDS) this.#learn();
     this.#newestTime = Math.max(this.#newestTime, time);
     if (this.#learning === undefined) this.#shape.silence(time);
-    return this.#timeline.publish();
+    return this.#conclude(this.#timeline.publish());
   }
 
   cut(time: Instant, edge?: 'start' | 'end'): void {
     this.#timeline.cut(time, edge);
+    this.#counter.edge(time, edge);
   }
 
   finish(end: Instant): Interval[] {
@@ -215,7 +200,42 @@ class DeviceMeter implements Meter {
     this.#learn();
     this.#shape.finish(Math.max(end, this.#counter.newestSeconds ?? end));
     this.#counter.finish();
-    return this.#timeline.finish(end);
+    return this.#conclude(this.#timeline.finish(end));
+  }
+
+  /** What the readings so far say of the sensor; warnings only once something was published with it. */
+  #conclude(published: Interval[]): Interval[] {
+    const belief = this.#currentBelief();
+    if (differs(this.#belief, belief)) this.#belief = belief;
+    if (published.length > 0) this.#warn();
+    return published;
+  }
+
+  #warn(): void {
+    const found = [
+      ...this.#counter.warnings,
+      ...sensorWarnings({
+        sensor: this.#sensor,
+        samplingSeconds: this.#sampling.seconds,
+        counterUsed: this.#counter.active,
+        longestUnchangedSeconds: this.#longestUnchangedSeconds,
+        refreshes: this.#refreshes,
+        measured: this.#options.device.powerOrigin === 'measured',
+      }),
+    ];
+    for (const warning of found) {
+      if (this.#warnings.every(({ code }) => code !== warning.code)) this.#warnings.push(warning);
+    }
+  }
+
+  #currentBelief(): Sensor {
+    const { field, windowSeconds, periodSeconds, origin } = this.#sensor;
+    if (field !== undefined) return { field, windowSeconds, periodSeconds, origin };
+    if (!this.#counter.seen) return { field: 'unknown', origin: 'assumed' };
+    const counterPeriod = this.#counter.grid.periodSeconds;
+    return counterPeriod === undefined
+      ? { field: 'counter', origin: 'assumed' }
+      : { field: 'counter', periodSeconds: counterPeriod, origin: 'inferred' };
   }
 
   #show(row: Row): void {
@@ -253,10 +273,7 @@ class DeviceMeter implements Meter {
     if (rows === undefined) return;
     this.#learning = undefined;
     if (this.#options.samplingPeriodSeconds === undefined) {
-      const spacings = rows
-        .slice(1)
-        .map((row, index) => row.time - (rows[index]?.time ?? row.time));
-      const typical = spacings.toSorted((a, b) => a - b)[Math.floor(spacings.length / 2)];
+      const typical = typicalSpacing(rows.map((row) => row.time));
       if (typical !== undefined) this.#sampling.observe(typical);
     }
     for (const row of rows) this.#process(row);
@@ -312,7 +329,15 @@ class DeviceMeter implements Meter {
       return;
     }
     const hasCounter = !Number.isNaN(row.counterJoules);
-    if (hasCounter) this.#counter.reading(row.time, row.counterJoules);
+    // A counter that has been waited for spans a hole before the power readings call it a gap; one that was given up
+    // fills the gap after they have closed it.
+    const first = this.#counter.active;
+    if (hasCounter && first) this.#counter.reading(row.time, row.counterJoules);
+    this.#processPower(row, hasCounter);
+    if (hasCounter && !first) this.#counter.reading(row.time, row.counterJoules);
+  }
+
+  #processPower(row: Row, hasCounter: boolean): void {
     const field = this.#sensor.field;
     if (field === undefined) {
       if (hasCounter) this.#slope(row);
@@ -336,11 +361,12 @@ class DeviceMeter implements Meter {
     this.#shape.reading(row.time, this.#calibrated(power));
   }
 
-  #shapeIsFiner(stepSeconds: number): boolean {
+  /** Whether power readings show more inside a step of the counter than its mean. */
+  #shapeIsFiner(stepSeconds: number, longestCellSeconds: number): boolean {
     const { coverage, periodSeconds, field } = this.#sensor;
-    if (field === undefined) return false;
-    const spacing = Math.max(periodSeconds, this.#sampling.seconds);
-    return stepSeconds > 1.5 * spacing && (coverage >= 0.95 || stepSeconds > 0.5);
+    if (field === undefined || longestCellSeconds > stepSeconds / 1.5) return false;
+    // What a part-time sensor misses within one refresh it may have right over several.
+    return stepSeconds > (coverage >= 0.95 ? 1.5 : 4) * periodSeconds;
   }
 
   #calibrated(power: number): number {
@@ -348,6 +374,20 @@ class DeviceMeter implements Meter {
     return calibration === undefined ? power : (power - calibration.offsetWatts) / calibration.gain;
   }
 }
+
+// The inferred period wanders by parts per thousand while it is refitted; that is not news.
+const NEWS_RATIO = 0.02;
+
+const differs = (before: Sensor, now: Sensor): boolean =>
+  before.field !== now.field ||
+  before.origin !== now.origin ||
+  apart(before.periodSeconds, now.periodSeconds) ||
+  apart(before.windowSeconds, now.windowSeconds);
+
+const apart = (before: number | undefined, now: number | undefined): boolean =>
+  before === undefined || now === undefined
+    ? before !== now
+    : Math.abs(now - before) > NEWS_RATIO * Math.max(before, now);
 
 const reasonOf = (status: number): GapReason => {
   const name = READING_STATUS[status];

@@ -3,9 +3,9 @@
 
 const GAP_PERIODS = 5;
 const GAP_REFRESHES = 2;
-// A longer spacing is believed five times faster than a shorter one is forgotten fifty times slower.
+// A longer spacing is believed after a few readings, a shorter one only after seconds of it: bursts do not count.
 const RISE = 0.2;
-const FALL = 0.01;
+const FALL_SECONDS = 10;
 
 /** Follows the spacing of readings. */
 export interface SamplingPeriod {
@@ -13,6 +13,17 @@ export interface SamplingPeriod {
   observe(spacing: number): void;
   /** No reading for longer than this is a gap: max(5 sampling periods, 2T) (MEASUREMENT.md §4.7). */
   gapLimitSeconds(refreshPeriodSeconds: number): number;
+}
+
+/** The spacing in which half of the time was spent: a burst of readings takes little of it. */
+export function typicalSpacing(times: readonly number[]): number | undefined {
+  const spacings = times
+    .slice(1)
+    .map((time, index) => time - (times[index] ?? time))
+    .toSorted((a, b) => a - b);
+  const half = spacings.reduce((sum, spacing) => sum + spacing, 0) / 2;
+  let passed = 0;
+  return spacings.find((spacing) => (passed += spacing) >= half);
 }
 
 /** Starts from what the sampler aims at, or from the first spacings. */
@@ -26,7 +37,7 @@ export function createSamplingPeriod(hint: number | undefined): SamplingPeriod {
       if (period === undefined) period = spacing;
       else if (spacing > period)
         period += RISE * (Math.min(spacing, GAP_PERIODS * period) - period);
-      else period -= FALL * (period - spacing);
+      else period -= Math.min(1, spacing / FALL_SECONDS) * (period - spacing);
     },
     gapLimitSeconds: (refreshPeriodSeconds) =>
       // Before a second reading nothing is known of the spacing: no silence can be too long yet.

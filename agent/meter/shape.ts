@@ -346,7 +346,8 @@ class PowerShape implements Shape {
       aliasJoules: this.#aliasWatts() * duration,
       doubtJoules: 0,
       varianceJoulesSquared,
-      timingSeconds: this.#levelTiming,
+      startTimingSeconds: this.#levelTiming,
+      endTimingSeconds: this.#levelTiming,
       ...(extension !== undefined && { extension }),
     };
     this.#samples = 0;

@@ -89,11 +89,31 @@ export function cutUncertainty(
     Math.abs((around.afterWatts ?? power) - power),
     Math.abs(cell.endWatts - cell.startWatts),
   );
-  // A counter's step holds all the energy since the one before: being late by σ is P·σ, not ΔP·σ.
-  const timing = (cell.method === 'counter' ? power : step) * cell.timingSeconds;
+  const timing = timingUncertainty(cell, time, around, edge, step);
   if (cell.profile === 'level') return Math.hypot(clock, timing);
   const inside = Math.min(time - cell.start, cell.end - time);
   return Math.hypot(clock, timing, insideUncertainty(cell, time, around, edge, step * inside));
+}
+
+/**
+ * What not knowing the cell's limits costs. Readings of power: the step between two of them. A step of the counter
+ * holds all the energy since the one before, so being late by σ is P·σ; at a run's edge it is the power outside.
+ */
+function timingUncertainty(
+  cell: MeasuredCell,
+  time: number,
+  { beforeWatts, afterWatts }: Surroundings,
+  edge: Edge,
+  stepWatts: number,
+): number {
+  const { startTimingSeconds, endTimingSeconds } = cell;
+  if (cell.method !== 'counter') return stepWatts * Math.max(startTimingSeconds, endTimingSeconds);
+  const box = cell.profile === 'box';
+  if (box && edge === 'start' && beforeWatts !== undefined) return beforeWatts * startTimingSeconds;
+  if (box && edge === 'end' && afterWatts !== undefined) return afterWatts * endTimingSeconds;
+  const share = (time - cell.start) / (cell.end - cell.start);
+  const power = Math.abs(cellWatts(cell));
+  return power * Math.hypot((1 - share) * startTimingSeconds, share * endTimingSeconds);
 }
 
 /** |ΔP|·T/(2√3) in the middle of a box, nothing at its limits; at a run's edge, how far two readings of it differ. */

@@ -338,7 +338,8 @@ class CellTimeline implements Timeline {
       aliasJoules: 0,
       doubtJoules: 0,
       varianceJoulesSquared: 0,
-      timingSeconds: 0,
+      startTimingSeconds: 0,
+      endTimingSeconds: 0,
     };
     return start > cell.start ? [clipCell(cell, cell.start, start), measured] : [measured];
   }
