@@ -41,12 +41,16 @@ function decimalsFor(value: number, uncertainty: number | undefined): number {
 
 /** A number with a fixed count of decimals, thousands grouped, never as `1e+21`. */
 export function formatNumber(value: number, decimals: number): string {
-  const text = value.toLocaleString('en-US', {
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  });
-  return text === `-${(0).toFixed(decimals)}` ? text.slice(1) : text;
+  return withoutMinusNothing(
+    value.toLocaleString('en-US', {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+    }),
+  );
 }
+
+const withoutMinusNothing = (text: string): string =>
+  /^-0(?:\.0*)?$/.test(text) ? text.slice(1) : text;
 
 /** A value to its significant digits, without a unit. */
 export const formatValue = (value: number): string =>
@@ -95,10 +99,12 @@ export function formatMoney(amount: number, currency: string, uncertainty?: numb
     return `${formatNumber(amount, decimals)} ± ${formatNumber(uncertainty, decimals)} ${currency}`;
   }
   const digits = { minimumFractionDigits: minimum, maximumFractionDigits: decimals };
-  return `${amount.toLocaleString('en-US', digits)} ${currency}`;
+  return `${withoutMinusNothing(amount.toLocaleString('en-US', digits))} ${currency}`;
 }
 
 const MINUTE = 60;
+// One decimal is shown below a minute: 59.96 s would read 60.0 s.
+const ROUNDING = 0.05;
 const HOUR = 3600;
 const DAY = 86_400;
 
@@ -106,7 +112,8 @@ const DAY = 86_400;
 export function formatDuration(seconds: number): string {
   if (seconds > 0 && seconds < 1)
     return `${formatNumber(seconds * 1e3, seconds < 0.01 ? 1 : 0)} ms`;
-  if (seconds < MINUTE) return `${formatNumber(seconds, Number.isInteger(seconds) ? 0 : 1)} s`;
+  if (seconds < MINUTE - ROUNDING)
+    return `${formatNumber(seconds, Number.isInteger(seconds) ? 0 : 1)} s`;
   const whole = Math.round(seconds);
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min ${whole % MINUTE} s`;
   const minutes = Math.round(seconds / MINUTE);
