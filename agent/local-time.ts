@@ -11,7 +11,7 @@ export interface TimeProblem {
 }
 
 /** One stretch of real time of a local day over which the clock runs on without a jump. */
-export interface DaySegment {
+interface DaySegment {
   readonly startSeconds: Instant;
   readonly endSeconds: Instant;
   /** What the local clock shows at the start, in seconds after midnight. */

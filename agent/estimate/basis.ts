@@ -5,7 +5,7 @@ import type { Plan } from './plan.ts';
 import { exactly, type Range } from './range.ts';
 
 /** A quantity and whether the plan gave it. */
-export interface Given {
+interface Given {
   readonly value: Range;
   readonly provenance: Provenance;
 }

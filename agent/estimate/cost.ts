@@ -132,7 +132,7 @@ function hardwareLabel(hardware: Hardware | undefined): string {
 }
 
 /** A line of money, or none where it is unknown. */
-export function moneyFigure(
+function moneyFigure(
   basis: Basis,
 ): (key: string, label: string, value: Range | undefined, from?: Figure['provenance']) => Figure[] {
   return (key, label, value, from = 'derived') =>

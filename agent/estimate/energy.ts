@@ -13,7 +13,7 @@ export interface PhaseEnergy {
 }
 
 /** Energy of data: moved, kept, got, or by the article's formula. */
-export interface DataEnergy {
+interface DataEnergy {
   readonly label: string;
   readonly key: string;
   readonly kilowattHours: Range;
@@ -63,8 +63,7 @@ export function energyOf(basis: Basis): EnergyParts {
 }
 
 /** The article's E = k · T · P in kWh. */
-export const formulaEnergy = ({ k, hours, kilowatts }: Formula): Range =>
-  productOf(k, hours, kilowatts);
+const formulaEnergy = ({ k, hours, kilowatts }: Formula): Range => productOf(k, hours, kilowatts);
 
 /** kWh per GB moved over a path in a year; a machine's own network is part of its power. */
 export function transferKilowattHoursPerGigabyte(

@@ -54,7 +54,7 @@ export type EstimateRequest =
   | { readonly kind: 'verify' };
 
 /** What surrounds a plan. */
-export interface Surroundings {
+interface Surroundings {
   readonly overrides?: PlanOverrides;
   /** Intensity of the plan's zone (see planOf), looked up by the caller. */
   readonly zone?: ZoneIntensity;

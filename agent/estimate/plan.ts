@@ -67,7 +67,7 @@ export type Phase =
     };
 
 /** Where bytes travel (ECONOMICS.md §4). */
-export type DataPath = 'wan' | 'cloud' | 'lan';
+type DataPath = 'wan' | 'cloud' | 'lan';
 
 /** Data: its size, and what moving, keeping and getting it takes. */
 export interface PlannedData {
@@ -88,7 +88,7 @@ export interface PlannedData {
 }
 
 /** Serving the model. */
-export interface Deployment {
+interface Deployment {
   readonly days: Range;
   readonly requestsPerDay?: Range | undefined;
   /** At the server, before PUE. */

@@ -8,7 +8,7 @@ export interface Printed {
 }
 
 /** kWh = hours × watts × PUE ÷ 1000; tonnes = kWh × g/kWh ÷ 10⁶. */
-export interface HoursRow {
+interface HoursRow {
   readonly kind: 'hours';
   /** Accelerator-hours; for Strubell's rows hours of the whole job, whose power `watts` is. */
   readonly hours: number;
@@ -22,7 +22,7 @@ export interface HoursRow {
 }
 
 /** Tonnes from a printed energy before PUE. */
-export interface EnergyRow {
+interface EnergyRow {
   readonly kind: 'energy';
   readonly kilowattHoursBeforePue: number;
   readonly powerUsageEffectiveness: number;
@@ -31,14 +31,14 @@ export interface EnergyRow {
 }
 
 /** Tonnes as the sum of other rows' tonnes. */
-export interface SumRow {
+interface SumRow {
   readonly kind: 'sum';
   readonly of: readonly string[];
   readonly tonnes: Printed;
 }
 
 /** Embodied tonnes: kg ÷ (years × 8760 × utilisation) × device-hours ÷ 1000. */
-export interface EmbodiedRow {
+interface EmbodiedRow {
   readonly kind: 'embodied';
   readonly kilograms: number;
   readonly lifeYears: number;
@@ -48,7 +48,7 @@ export interface EmbodiedRow {
 }
 
 /** Rent: devices × hours × rate. */
-export interface RentRow {
+interface RentRow {
   readonly kind: 'rent';
   readonly devices: number;
   readonly hours: number;
@@ -57,7 +57,7 @@ export interface RentRow {
 }
 
 /** Electricity: kWh × price. */
-export interface ElectricityRow {
+interface ElectricityRow {
   readonly kind: 'electricity';
   readonly energyKilowattHours: number;
   readonly dollarsPerKilowattHour: number;
@@ -65,7 +65,7 @@ export interface ElectricityRow {
 }
 
 /** The article's E = k · T · P. */
-export interface FormulaRow {
+interface FormulaRow {
   readonly kind: 'formula';
   readonly k: number;
   readonly hours: number;

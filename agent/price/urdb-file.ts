@@ -18,9 +18,9 @@ export interface UrdbTier {
 }
 
 /** Tiers by period. */
-export type UrdbStructure = readonly (readonly UrdbTier[])[];
+type UrdbStructure = readonly (readonly UrdbTier[])[];
 /** Periods by month and hour. */
-export type UrdbTable = readonly (readonly number[])[];
+type UrdbTable = readonly (readonly number[])[];
 
 /** A checked OpenEI tariff, its fields as OpenEI names them. */
 export interface UrdbFile {
