@@ -47,9 +47,7 @@ export function cycleReader(
     }
     cycleStart = time;
     seenInCycle.clear();
-    for (const { uuid } of parser.devices) {
-      if (time - (seenSeconds.get(uuid) ?? time) > absentSeconds) parser.forget(uuid);
-    }
+    forgetAbsent(parser, seenSeconds, time - absentSeconds);
   };
 
   return {
@@ -78,11 +76,8 @@ export function cycleReader(
       return batches.length;
     },
     passTime(now, failure) {
-      if (notUnderstood > 0) {
-        const message = `nvidia-smi wrote ${notUnderstood} lines that are no readings. Does it work by hand?`;
-        queue.push({ kind: 'fault', reason: 'malformed', message });
-        notUnderstood = 0;
-      }
+      if (notUnderstood > 0) queue.push(malformedFault(notUnderstood));
+      notUnderstood = 0;
       if (failure !== undefined) {
         for (const batch of parser.failed(failure.status, now))
           queue.push({ kind: 'batch', batch });
@@ -92,3 +87,19 @@ export function cycleReader(
     },
   };
 }
+
+function forgetAbsent(
+  parser: RowParser,
+  seenSeconds: ReadonlyMap<string, number>,
+  beforeSeconds: number,
+): void {
+  for (const { uuid } of parser.devices) {
+    if ((seenSeconds.get(uuid) ?? Infinity) < beforeSeconds) parser.forget(uuid);
+  }
+}
+
+const malformedFault = (count: number): SourceEvent => ({
+  kind: 'fault',
+  reason: 'malformed',
+  message: `nvidia-smi wrote ${count} lines that are no readings. Does it work by hand?`,
+});

@@ -3,27 +3,14 @@
 import { READING_STATUS, type Batch, type Device, type ReadingStatus } from '../model.ts';
 import { instant, type Instant } from '../units.ts';
 import { isPlausiblePower, missingReason, powerOf, type Missing } from './log/cell.ts';
-import type { FactName } from './log/columns.ts';
+import type { FactName } from './log/titles.ts';
 import { deviceOf, gaugesOf, type FactCell } from './log/facts.ts';
 import type { QueryField } from './nvidia-smi-fields.ts';
 
 /** What one line was. */
-export type RowOutcome =
+type RowOutcome =
   | { readonly kind: 'reading'; readonly uuid: string; readonly batch: Batch }
-  | { readonly kind: 'not-understood'; readonly line: string };
-
-/** Reads the lines of one query; remembers the devices over restarts of the child. */
-export interface RowParser {
-  /** In the order of their index. */
-  readonly devices: readonly Device[];
-  /** Grows whenever a device or a fact of one is new. */
-  readonly devicesVersion: number;
-  parse(line: string, fields: readonly QueryField[], arrival: Instant): RowOutcome;
-  /** A failed reading of every known device. */
-  failed(status: Missing, time: Instant): Batch[];
-  /** Forgets a device until its next row. */
-  forget(uuid: string): void;
-}
+  | { readonly kind: 'not-understood' };
 
 interface Known {
   device: Device;
@@ -50,19 +37,58 @@ const FACTS_FROM: QueryField = 'enforced.power.limit';
 const UUID = /^(?:GPU|MIG)-/;
 const BUS_IN_MESSAGE = /GPU ?([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.\d)/i;
 
-/** A parser that knows no device yet. */
-export function rowParser(): RowParser {
-  const known = new Map<string, Known>();
-  let devicesVersion = 0;
+/** Reads the lines of queries; remembers the devices over restarts of the child. */
+export class RowParser {
+  readonly #known = new Map<string, Known>();
+  #devicesVersion = 0;
 
-  const renew = (uuid: string, cells: readonly string[], fields: readonly QueryField[]): Known => {
+  /** In the order of their index. */
+  get devices(): readonly Device[] {
+    return [...this.#known.values()]
+      .map(({ device }) => device)
+      .toSorted((a, b) => a.index - b.index);
+  }
+
+  /** Grows whenever a device or a fact of one is new, or one is forgotten. */
+  get devicesVersion(): number {
+    return this.#devicesVersion;
+  }
+
+  /** What one line says; `arrival` is when it was taken. */
+  parse(line: string, fields: readonly QueryField[], arrival: Instant): RowOutcome {
+    const cells = cellsOf(line, fields.length);
+    const uuid = cells === undefined ? undefined : this.#uuidOf(cells, fields);
+    if (cells === undefined || uuid === undefined) return this.#fromMessage(line, arrival);
+    const state = this.#renew(uuid, cells, fields);
+    const time = inOrder(state, arrival);
+    const { status, powerWatts } = powerIn(cells, fields);
+    const batch = oneReading(uuid, time, status, powerWatts);
+    if (time - state.gaugesAtSeconds < GAUGES_PERIOD_SECONDS) {
+      return { kind: 'reading', uuid, batch };
+    }
+    state.gaugesAtSeconds = time;
+    const gauges = gaugesOf(factCells(cells, fields));
+    return { kind: 'reading', uuid, batch: gauges === undefined ? batch : { ...batch, gauges } };
+  }
+
+  /** A failed reading of every known device. */
+  failed(status: Missing, time: Instant): Batch[] {
+    return [...this.#known.values()].map((state) => failedReading(state, status, time));
+  }
+
+  /** Forgets a device until its next row. */
+  forget(uuid: string): void {
+    if (this.#known.delete(uuid)) this.#devicesVersion += 1;
+  }
+
+  /** The device of a row, its facts brought up to date. */
+  #renew(uuid: string, cells: readonly string[], fields: readonly QueryField[]): Known {
     const factsText = cells.slice(fields.indexOf(FACTS_FROM)).join();
-    const before = known.get(uuid);
+    const before = this.#known.get(uuid);
     if (before?.factsText === factsText) return before;
     const said = Number(cells[fields.indexOf('index')]);
-    const index = Number.isInteger(said) ? said : (before?.device.index ?? known.size);
-    const cellOf = factCells(cells, fields);
-    const device = deviceOf({ uuid, index, source: 'nvidia-smi' }, cellOf);
+    const index = Number.isInteger(said) ? said : (before?.device.index ?? this.#known.size);
+    const device = deviceOf({ uuid, index, source: 'nvidia-smi' }, factCells(cells, fields));
     const renewed = {
       // A lost GPU answers with tokens: what was known of it stays true.
       device: before === undefined ? device : { ...before.device, ...saidFacts(device) },
@@ -70,72 +96,39 @@ export function rowParser(): RowParser {
       gaugesAtSeconds: before?.gaugesAtSeconds ?? -Infinity,
       newestSeconds: before?.newestSeconds ?? -Infinity,
     };
-    known.set(uuid, renewed);
-    if (before === undefined || !isSame(before.device, renewed.device)) devicesVersion += 1;
+    this.#known.set(uuid, renewed);
+    if (before === undefined || !isSame(before.device, renewed.device)) this.#devicesVersion += 1;
     return renewed;
-  };
+  }
 
-  const uuidOf = (cells: readonly string[], fields: readonly QueryField[]): string | undefined => {
+  #uuidOf(cells: readonly string[], fields: readonly QueryField[]): string | undefined {
     const uuid = (cells[fields.indexOf('uuid')] ?? '').trim();
     if (UUID.test(uuid)) return uuid;
+    if (missingReason(uuid) === undefined) return undefined;
     const index = Number(cells[fields.indexOf('index')]);
-    const isToken = missingReason(uuid) !== undefined;
-    return isToken
-      ? [...known.values()].find(({ device }) => device.index === index)?.device.uuid
-      : undefined;
-  };
+    return this.devices.find((device) => device.index === index)?.uuid;
+  }
 
-  const inOrder = (state: Known, time: number): number => {
-    state.newestSeconds = Math.max(state.newestSeconds, time);
-    return state.newestSeconds;
-  };
-
-  const failedBatch = (state: Known, status: Missing, time: Instant): Batch =>
-    oneReading(state.device.uuid, inOrder(state, time), status, {});
-
-  const fromMessage = (line: string, time: Instant): RowOutcome => {
+  /** nvidia-smi writes a sentence in place of the row of a GPU that it cannot reach, and names its bus. */
+  #fromMessage(line: string, time: Instant): RowOutcome {
     const bus = BUS_IN_MESSAGE.exec(line)?.[1]?.toLowerCase();
-    const state = [...known.values()].find(
+    const state = [...this.#known.values()].find(
       ({ device }) => bus !== undefined && device.pciBusId?.toLowerCase().endsWith(bus) === true,
     );
-    if (state === undefined) return { kind: 'not-understood', line };
+    if (state === undefined) return { kind: 'not-understood' };
     const status = /lost/i.test(line) ? 'gpu-lost' : 'unknown-error';
-    const { uuid } = state.device;
-    return { kind: 'reading', uuid, batch: failedBatch(state, status, time) };
-  };
-
-  return {
-    get devices() {
-      return [...known.values()].map(({ device }) => device).toSorted((a, b) => a.index - b.index);
-    },
-    get devicesVersion() {
-      return devicesVersion;
-    },
-    parse(line, fields, arrival) {
-      const cells = cellsOf(line, fields.length);
-      const uuid = cells === undefined ? undefined : uuidOf(cells, fields);
-      if (cells === undefined || uuid === undefined) return fromMessage(line, arrival);
-      const state = renew(uuid, cells, fields);
-      const time = inOrder(state, arrival);
-      const { status, powerWatts } = powerIn(cells, fields);
-      const batch = oneReading(uuid, time, status, powerWatts);
-      if (time - state.gaugesAtSeconds < GAUGES_PERIOD_SECONDS) {
-        return { kind: 'reading', uuid, batch };
-      }
-      state.gaugesAtSeconds = time;
-      const gauges = gaugesOf(factCells(cells, fields));
-      return {
-        kind: 'reading',
-        uuid,
-        batch: gauges === undefined ? batch : { ...batch, gauges },
-      };
-    },
-    failed: (status, time) => [...known.values()].map((state) => failedBatch(state, status, time)),
-    forget(uuid) {
-      if (known.delete(uuid)) devicesVersion += 1;
-    },
-  };
+    return { kind: 'reading', uuid: state.device.uuid, batch: failedReading(state, status, time) };
+  }
 }
+
+/** A device's times never go back. */
+function inOrder(state: Known, time: number): number {
+  state.newestSeconds = Math.max(state.newestSeconds, time);
+  return state.newestSeconds;
+}
+
+const failedReading = (state: Known, status: Missing, time: Instant): Batch =>
+  oneReading(state.device.uuid, inOrder(state, time), status, {});
 
 /** The facts of a device that its row did say. */
 function saidFacts(device: Device): Partial<Device> {

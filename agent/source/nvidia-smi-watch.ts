@@ -9,7 +9,7 @@ import type { EventQueue } from './event-queue.ts';
 import { cycleReader, type CycleReader } from './nvidia-smi-cycles.ts';
 import { failureOf, silence, type Failure } from './nvidia-smi-failure.ts';
 import { fieldsKnownTo, type QueryField } from './nvidia-smi-fields.ts';
-import { rowParser, type RowParser } from './nvidia-smi-rows.ts';
+import { RowParser } from './nvidia-smi-rows.ts';
 import { startStream, type NvidiaSmiStream } from './nvidia-smi-stream.ts';
 import { SourceError, type SourceEvent } from './source.ts';
 
@@ -51,7 +51,7 @@ export class NvidiaSmiWatch {
   readonly #stop: AbortSignal;
   readonly #command: string;
   readonly #env: NodeJS.ProcessEnv;
-  readonly #parser: RowParser = rowParser();
+  readonly #parser = new RowParser();
   readonly #cycles: CycleReader;
   readonly #refused = new Set<string>();
   #running: NvidiaSmiStream | undefined;

@@ -20,15 +20,20 @@ export async function* mergeLogs(
   const feeds: Feed[] = logs.map((log) => ({ events: log.events(signal), next: undefined }));
   const devices = new Map<string, Device>();
   const doubles = doubleRows();
-  for (const feed of feeds) yield* advance(feed, devices);
-  for (;;) {
-    const feed = feeds
-      .filter(({ next }) => next !== undefined)
-      .toSorted((a, b) => startOf(a.next) - startOf(b.next))[0];
-    if (feed?.next === undefined) break;
-    const batch = doubles.without(feed.next);
-    if (batch !== undefined) yield { kind: 'batch', batch };
-    yield* advance(feed, devices);
+  try {
+    for (const feed of feeds) yield* advance(feed, devices);
+    for (;;) {
+      const feed = feeds
+        .filter(({ next }) => next !== undefined)
+        .toSorted((a, b) => startOf(a.next) - startOf(b.next))[0];
+      if (feed?.next === undefined) break;
+      const batch = doubles.without(feed.next);
+      if (batch !== undefined) yield { kind: 'batch', batch };
+      yield* advance(feed, devices);
+    }
+  } finally {
+    // A consumer that has had enough leaves no file open.
+    await Promise.all(feeds.map(({ events }) => events.return()));
   }
   if (doubles.count > 0) {
     const message = `${doubles.count} rows lie in time that another file covers for the same GPU; they were left out.`;

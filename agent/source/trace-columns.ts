@@ -4,7 +4,7 @@
 import { READING_STATUS, type Batch, type Device, type Gauges } from '../model.ts';
 
 /** What one row is made of. */
-export interface TraceRow {
+interface TraceRow {
   readonly device: Device | undefined;
   readonly batch: Batch;
   /** The row's position in the batch. */

@@ -1,5 +1,8 @@
+import type { Load } from './gpu-scenario.ts';
+
 /** One term of a load; a load is their sum. */
 export type LoadTerm =
+  | Load
   | { readonly kind: 'constant'; readonly watts: number }
   | { readonly kind: 'step'; readonly atSeconds: number; readonly riseWatts: number }
   | {
@@ -14,6 +17,7 @@ export type LoadTerm =
 export interface SensorOfDouble {
   readonly windowSeconds: number;
   readonly periodSeconds: number;
+  readonly phaseSeconds?: number;
   readonly gain?: number;
   readonly offsetWatts?: number;
 }

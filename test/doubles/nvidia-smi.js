@@ -6,6 +6,7 @@
 //
 // Scenario (everything optional):
 //   originUnixSeconds   time 0 of loads and faults; default: this process's start
+//   originNanoseconds   the same on CLOCK_MONOTONIC, as text (gpu-scenario.ts's scenarios, by nvidia-smi-scenario.ts)
 //   driverVersion       default "590.48.01"
 //   gpus: [{ uuid, name, pciBusId, load: [terms], sensor, averageSensor, powerLimitWatts, ratedPowerWatts,
 //            utilizationPercent, memoryUsedMebibytes, memoryTotalMebibytes, temperatureCelsius, smClockMegahertz,
@@ -80,7 +81,10 @@ function countLaunches() {
   return Math.max(1, starts.length);
 }
 
-const secondsNow = () => Date.now() / 1e3 - origin;
+const secondsNow = () =>
+  scenario.originNanoseconds === undefined
+    ? Date.now() / 1e3 - origin
+    : Number(process.hrtime.bigint() - BigInt(scenario.originNanoseconds)) / 1e9;
 
 function faultsInForce(kind, cycle, launch) {
   const t = secondsNow();

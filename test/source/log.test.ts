@@ -427,6 +427,11 @@ describe('logReader() refuses', () => {
       /no power column.*--columns power/,
     ],
     ['a log without time', 'index, power.draw [W]\n0, 50.00 W\n', /no time column.*--columns time/],
+    [
+      'times without a date',
+      'timestamp, power.draw [W]\n15:51:25.606, 50.00 W\n15:51:25.706, 51.00 W\n',
+      /none of its 2 rows.*Line 2: "15:51:25.606" is no time/,
+    ],
     ['a header alone', 'timestamp, power.draw [W]\n', /none of its first 1 lines is a row/],
     [
       'milliwatts in a column of watts',

@@ -6,10 +6,14 @@ import { openClock } from '../../agent/clock.ts';
 import { READING_STATUS, type Batch, type ReadingStatus } from '../../agent/model.ts';
 import { failureOf } from '../../agent/source/nvidia-smi-failure.ts';
 import { fieldsKnownTo, QUERY_FIELDS } from '../../agent/source/nvidia-smi-fields.ts';
-import { rowParser } from '../../agent/source/nvidia-smi-rows.ts';
+import { RowParser } from '../../agent/source/nvidia-smi-rows.ts';
 import { nvidiaSmiSource, type NvidiaSmiOptions } from '../../agent/source/nvidia-smi.ts';
 import type { SourceEvent } from '../../agent/source/source.ts';
 import { instant } from '../../agent/units.ts';
+import * as truth from '../doubles/gpu-scenario.ts';
+import type { SimulatedGpu } from '../doubles/gpu-scenario.ts';
+import { sensorWatts, type LoadTerm, type SensorOfDouble } from '../doubles/nvidia-smi-load.js';
+import { nvidiaSmiScenario } from '../doubles/nvidia-smi-scenario.ts';
 import { isAlive, nvidiaSmiDouble, type Double } from './double.ts';
 import { temporaryFolder } from './reading.ts';
 
@@ -237,6 +241,22 @@ describe('nvidiaSmiSource()', () => {
     });
   });
 
+  test('dates rows back that waited in the pipe while we were busy', async () => {
+    const busySeconds = 1.5;
+    let hasBeenBusy = false;
+    const { events } = await watch({}, (seen) => {
+      if (!hasBeenBusy && batchesOf(seen).length === 5) {
+        hasBeenBusy = true;
+        const until = performance.now() + busySeconds * 1e3;
+        while (performance.now() < until);
+      }
+      return batchesOf(seen).length >= 40;
+    });
+    const times = batchesOf(events).map(({ timeSeconds }) => timeSeconds[0] ?? 0);
+    const steps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+    expect(Math.max(...steps)).toBeLessThan(busySeconds * 0.7);
+  });
+
   test('is not held up by a help that hangs', async () => {
     const double = await watch(
       { faults: [{ kind: 'help-hang' }] },
@@ -262,6 +282,37 @@ describe('nvidiaSmiSource()', () => {
   });
 });
 
+describe('the double', () => {
+  test('plays the scenario that the stand-in for libnvidia-ml plays, at the same power', () => {
+    const sensor = { window: 0.025, period: 0.1, phase: 0.03 };
+    const gpu: SimulatedGpu = {
+      base: 60,
+      instant: sensor,
+      gain: 0.98,
+      offset: 2,
+      loads: [
+        { kind: 'step', from: 1, to: 4, watts: 100 },
+        { kind: 'square', from: 2, to: Infinity, watts: 80, period: 0.13, duty: 0.4 },
+        { kind: 'sine', from: 0.5, to: 9, watts: 20, period: 0.7 },
+        { kind: 'ramp', from: 3, to: 6, watts: 50 },
+      ],
+    };
+    const text = JSON.stringify(nvidiaSmiScenario({ originNanoseconds: 5n, gpus: [gpu] }));
+    const [played] = (JSON.parse(text) as { gpus: { load: LoadTerm[]; sensor: SensorOfDouble }[] })
+      .gpus;
+    for (let time = 0.2; time < 12; time += 0.037) {
+      const expected = truth.sensorWatts(gpu, 'instant', time);
+      expect(
+        sensorWatts(
+          played?.load ?? [],
+          played?.sensor ?? { windowSeconds: 1, periodSeconds: 1 },
+          time,
+        ),
+      ).toBeCloseTo(expected, 6);
+    }
+  });
+});
+
 describe('failureOf()', () => {
   test.each([2, 3, 4, 6, 8, 9, 10, 12, 13, 14, 15, 18, 77])(
     'exit code %i names the mend',
@@ -282,7 +333,7 @@ describe('fieldsKnownTo()', () => {
   });
 });
 
-describe('rowParser()', () => {
+describe('RowParser', () => {
   const fields = [...QUERY_FIELDS];
   const line = (power: string, name = 'A'): string =>
     `2026/01/01 00:00:00.000, 0, ${UUIDS[0]}, ${power}, [N/A], [N/A], 5, 6, 7, 8, 9, 300.00, 350.00, 590.1, 0000:01:00.0, ${name}`;
@@ -295,12 +346,12 @@ describe('rowParser()', () => {
     ['123456.00', 'implausible'],
     ['12x', 'malformed'],
   ])('a power of %s is %s', (power, status) => {
-    const outcome = rowParser().parse(line(power), fields, instant(5));
+    const outcome = new RowParser().parse(line(power), fields, instant(5));
     expect(outcome.kind === 'reading' && statusOf(outcome.batch)).toBe(status);
   });
 
   test('keeps commas in a name, and never goes back in time', () => {
-    const parser = rowParser();
+    const parser = new RowParser();
     parser.parse(line('5.00', 'A, B'), fields, instant(10));
     const later = parser.parse(line('6.00', 'A, B'), fields, instant(9));
     expect(parser.devices[0]?.model).toBe('A, B');

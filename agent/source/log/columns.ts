@@ -4,7 +4,14 @@ import type { PowerField } from '../../model.ts';
 import { SourceError } from '../source.ts';
 import { joulesPerUnit, wattsPerUnit } from './cell.ts';
 import { COLUMN_ROLES, type ColumnMapping, type ColumnRole } from './column-mapping.ts';
-import { looksLikeTime } from './timestamp.ts';
+import {
+  BRACKETED_UNIT,
+  meaningOf,
+  plainTitle,
+  type FactName,
+  type Meaning,
+  type Title,
+} from './titles.ts';
 
 /** A column of power. */
 export interface PowerColumn {
@@ -15,19 +22,6 @@ export interface PowerColumn {
   /** Its unit was given by the user, so that the size of its values is believed. */
   readonly isUnitSure: boolean;
 }
-
-/** Facts and slow values that a row may carry. */
-export type FactName =
-  | 'name'
-  | 'driverVersion'
-  | 'pciBusId'
-  | 'powerLimit'
-  | 'ratedPower'
-  | 'memoryTotal'
-  | 'memoryUsed'
-  | 'utilization'
-  | 'temperature'
-  | 'smClock';
 
 /** Where to find what in a row. */
 export interface Columns {
@@ -42,102 +36,6 @@ export interface Columns {
   readonly uuidAt?: number;
   readonly indexAt?: number;
   readonly facts: Partial<Readonly<Record<FactName, number>>>;
-}
-
-type Meaning =
-  | { readonly kind: 'time' | 'date' | 'uuid' | 'index' | 'monotonic' | 'status' | 'counter' }
-  | { readonly kind: 'power'; readonly field: PowerField }
-  | { readonly kind: 'fact'; readonly fact: FactName };
-
-const power = (field: PowerField): Meaning => ({ kind: 'power', field });
-const fact = (name: FactName): Meaning => ({ kind: 'fact', fact: name });
-
-// Titles after `plainTitle`: nvidia-smi's names first, then those met in other loggers.
-const MEANINGS: Readonly<Record<string, Meaning>> = {
-  timestamp: { kind: 'time' },
-  time: { kind: 'time' },
-  datetime: { kind: 'time' },
-  date_time: { kind: 'time' },
-  time_stamp: { kind: 'time' },
-  ts: { kind: 'time' },
-  epoch: { kind: 'time' },
-  unix_time: { kind: 'time' },
-  timestamp_utc: { kind: 'time' },
-  date: { kind: 'date' },
-  power_draw: power('draw'),
-  power: power('draw'),
-  gpu_power: power('draw'),
-  gpu_power_draw: power('draw'),
-  power_usage: power('draw'),
-  watts: power('draw'),
-  pwr: power('draw'),
-  power_draw_instant: power('instant'),
-  gpu_power_draw_instant: power('instant'),
-  power_instant: power('instant'),
-  instant_power_draw: power('instant'),
-  power_draw_average: power('average'),
-  gpu_power_draw_average: power('average'),
-  power_average: power('average'),
-  average_power_draw: power('average'),
-  energy_counter: { kind: 'counter' },
-  total_energy_consumption: { kind: 'counter' },
-  monotonic: { kind: 'monotonic' },
-  status: { kind: 'status' },
-  uuid: { kind: 'uuid' },
-  gpu_uuid: { kind: 'uuid' },
-  index: { kind: 'index' },
-  gpu: { kind: 'index' },
-  gpu_id: { kind: 'index' },
-  gpu_index: { kind: 'index' },
-  gpu_idx: { kind: 'index' },
-  name: fact('name'),
-  gpu_name: fact('name'),
-  driver_version: fact('driverVersion'),
-  pci_bus_id: fact('pciBusId'),
-  gpu_bus_id: fact('pciBusId'),
-  enforced_power_limit: fact('powerLimit'),
-  power_limit: fact('powerLimit'),
-  power_default_limit: fact('ratedPower'),
-  memory_total: fact('memoryTotal'),
-  memory_used: fact('memoryUsed'),
-  utilization_gpu: fact('utilization'),
-  temperature_gpu: fact('temperature'),
-  clocks_sm: fact('smClock'),
-  clocks_current_sm: fact('smClock'),
-};
-
-const BRACKETED_UNIT = /[[(]([^\])]*)[\])]\s*$/;
-const NAMED_UNIT = /^(.+)_(w|mw|kw|watts?|milliwatts?|kilowatts?)$/;
-
-interface Title {
-  readonly plain: string;
-  readonly unit: string | undefined;
-}
-
-// `power.draw [W]`, `Power Draw (W)` and `power_draw_w` are one title with one unit.
-function plainTitle(text: string): Title {
-  const unit = BRACKETED_UNIT.exec(text)?.[1]?.trim();
-  const plain = text
-    .replace(BRACKETED_UNIT, '')
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[\s.\-/]+/g, '_');
-  const named = NAMED_UNIT.exec(plain);
-  if (named?.[1] === undefined) return { plain, unit };
-  return { plain: named[1], unit: unit ?? named[2] };
-}
-
-/** Whether these cells are a header: some title is known, time or power among them, and nothing is a time itself. */
-export function isHeader(cells: readonly string[]): boolean {
-  if (cells.some(looksLikeTime)) return false;
-  const meanings = cells.map((cell) => MEANINGS[plainTitle(cell).plain]?.kind);
-  return meanings.some((kind) => kind === 'time' || kind === 'date' || kind === 'power');
-}
-
-/** What a title stands for, as far as a log without a header needs to know. */
-export function titleKind(cell: string): 'time' | 'power' | undefined {
-  const kind = MEANINGS[plainTitle(cell).plain]?.kind;
-  return kind === 'time' || kind === 'power' ? kind : undefined;
 }
 
 interface Draft {
@@ -264,7 +162,7 @@ export function columnsOf(
   const choosesPower = ['power', 'instant', 'average'].some((role) => role in mapping);
   for (const [at, text] of titles.entries()) {
     const title = plainTitle(text);
-    const meaning = MEANINGS[title.plain];
+    const meaning = meaningOf(title);
     if (meaning === undefined || (choosesPower && meaning.kind === 'power')) continue;
     addMeaning(draft, meaning, title, text, at);
   }

@@ -3,7 +3,7 @@
 import type { Batch, Gauges } from '../../model.ts';
 
 /** One understood row. NaN where it has no such value; a failed row has neither power nor counter. */
-export interface Row {
+interface Row {
   readonly timeSeconds: number;
   /** Position in READING_STATUS. */
   readonly status: number;

@@ -3,7 +3,7 @@
 import type { Device, Gauges, SourceKind } from '../../model.ts';
 import { fromMebibytes, fromMegahertz, fromPercent, watts } from '../../units.ts';
 import { missingReason, numberOf } from './cell.ts';
-import type { FactName } from './columns.ts';
+import type { FactName } from './titles.ts';
 
 /** Gives the cell of a fact, where the log has it. */
 export type FactCell = (fact: FactName) => string | undefined;

@@ -1,7 +1,7 @@
 // A log without a header: titles guessed from the shapes of its values, or admitted to be unknown.
 
 import { quantityOf, wattsPerUnit } from './cell.ts';
-import { titleKind } from './columns.ts';
+import { titleKind } from './titles.ts';
 import { looksLikeTime } from './timestamp.ts';
 
 const UUID = /^(?:GPU|MIG)-[0-9a-f]{8}-/i;

@@ -6,14 +6,15 @@ import { parse } from 'csv-parse/sync';
 import { SourceError } from '../source.ts';
 import { isPlausiblePower, powerOf, quantityOf } from './cell.ts';
 import type { ColumnMapping } from './column-mapping.ts';
-import { columnsOf, isHeader, type Columns, type PowerColumn } from './columns.ts';
+import { columnsOf, type Columns, type PowerColumn } from './columns.ts';
+import { isHeader } from './titles.ts';
 import { dateOrderEvidence, type DateOrderEvidence } from './date-order.ts';
 import { inferTitles } from './infer-titles.ts';
 import { interleavedGpuCount } from './interleaving.ts';
 import { looksLikeTime, timestampReader } from './timestamp.ts';
 
 /** Splits a line into its cells. */
-export type Split = (line: string) => string[];
+type Split = (line: string) => string[];
 
 /** Where everything is. */
 export interface Layout {

@@ -1,6 +1,6 @@
 // A power log as a stream of devices, batches and warnings, with flat memory whatever its length.
 
-import type { InputSummary, SourceEvent } from '../source.ts';
+import { SourceError, type InputSummary, type SourceEvent } from '../source.ts';
 import type { ColumnMapping } from './column-mapping.ts';
 import { layoutOf, timeText, type Layout } from './layout.ts';
 import { linesOf, type LineGroup } from './lines.ts';
@@ -36,23 +36,28 @@ export function logReader(file: string, options: LogOptions = {}): LogReader {
 
   async function* events(signal: AbortSignal): AsyncGenerator<SourceEvent, void, void> {
     const groups = linesOf(file, signal);
-    const head = await headOf(groups);
-    const layout = layoutOf(
-      file,
-      head.flatMap(({ lines }) => lines),
-      options,
-    );
-    yield* orderWarning(file, layout, await settleDateOrder(file, layout, signal));
-    const order = layout.dateOrder.order ?? 'month-first';
-    const times = timestampReader(options.traceTimeZone ?? machineZone(), order);
-    const reader = openRows(file, layout, times, options);
-    rows = reader;
-    const batchRows = options.batchRows ?? BATCH_ROWS;
-    for (const group of head) yield* readGroup(reader, group, batchRows);
-    yield* zoneWarning(file, options, times.sawNaive);
-    for await (const group of groups) yield* readGroup(reader, group, batchRows);
-    yield* reader.take(true);
-    yield* reader.warnings().map((warning) => ({ kind: 'warning', warning }) as const);
+    try {
+      const head = await headOf(groups);
+      const layout = layoutOf(
+        file,
+        head.flatMap(({ lines }) => lines),
+        options,
+      );
+      yield* orderWarning(file, layout, await settleDateOrder(file, layout, signal));
+      const order = layout.dateOrder.order ?? 'month-first';
+      const times = timestampReader(options.traceTimeZone ?? machineZone(), order);
+      const reader = openRows(file, layout, times, options);
+      rows = reader;
+      const batchRows = options.batchRows ?? BATCH_ROWS;
+      for (const group of head) yield* readGroup(reader, group, batchRows);
+      yield* zoneWarning(file, options, times.sawNaive);
+      for await (const group of groups) yield* readGroup(reader, group, batchRows);
+      if (reader.rowCount === 0) throw nothingRead(file, reader);
+      yield* reader.take(true);
+      yield* reader.warnings().map((warning) => ({ kind: 'warning', warning }) as const);
+    } finally {
+      await groups.return(undefined);
+    }
   }
 
   return {
@@ -64,6 +69,13 @@ export function logReader(file: string, options: LogOptions = {}): LogReader {
       malformedCount: rows?.malformed.count ?? 0,
     }),
   };
+}
+
+function nothingRead(file: string, { malformed }: RowReader): SourceError {
+  const [first] = malformed.kept;
+  const why = first === undefined ? '' : ` Line ${first.line}: ${first.reason}.`;
+  const message = `Cannot read ${file}: none of its ${malformed.count} rows is a reading.${why} Is it a log of power over time?`;
+  return new SourceError(message, { fate: 'fatal', reason: 'no-rows' });
 }
 
 async function headOf(groups: AsyncGenerator<LineGroup>): Promise<LineGroup[]> {

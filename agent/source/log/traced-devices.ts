@@ -3,12 +3,13 @@
 import type { Device } from '../../model.ts';
 import type { SourceEvent } from '../source.ts';
 import { missingReason } from './cell.ts';
-import type { Columns, FactName } from './columns.ts';
+import type { Columns } from './columns.ts';
+import type { FactName } from './titles.ts';
 import { deviceRows, type DeviceRows } from './device-rows.ts';
 import { deviceOf, gaugesOf, type FactCell } from './facts.ts';
 
 /** A device of a log. */
-export interface TracedDevice {
+interface TracedDevice {
   readonly device: Device;
   readonly rows: DeviceRows;
   /** Its newest row, which has its newest slow values. */
