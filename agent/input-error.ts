@@ -10,7 +10,8 @@ export class InputError extends Error {
    * @param mend what to do about it, a sentence without a full stop
    */
   constructor(place: string, cause: string, mend: string) {
-    super(`${place}: ${cause}. ${mend}.`.replaceAll(/\s*\n\s*/g, ' '));
+    // A cause may quote the file, which may be anything: one line, and nothing that moves a terminal's cursor.
+    super(`${place}: ${cause}. ${mend}.`.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/\p{Cc}/gu, '?'));
   }
 }
 

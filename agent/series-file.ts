@@ -66,7 +66,8 @@ export function readSeries(text: string, options: SeriesOptions): SeriesFile {
 export function readDocument(text: string, fileName: string): unknown {
   try {
     // JSON is YAML too, but a year of rows takes the YAML parser seconds.
-    return /^\s*[[{]/.test(text) ? JSON.parse(text) : parseYaml(text);
+    const plain = withoutMark(text);
+    return /^\s*[[{]/.test(plain) ? JSON.parse(plain) : parseYaml(plain);
   } catch (error) {
     const cause = error instanceof Error ? error.message.split('\n', 1)[0] : String(error);
     throw new InputError(fileName, `it is no valid JSON or YAML (${cause})`, 'Mend it there');
@@ -75,9 +76,13 @@ export function readDocument(text: string, fileName: string): unknown {
 
 /** Whether the text is JSON or a YAML mapping or list rather than a CSV. */
 export function looksLikeDocument(text: string): boolean {
-  const line = text.split('\n').find((each) => each.trim() !== '' && !each.startsWith('#')) ?? '';
+  const lines = withoutMark(text).split('\n');
+  const line = lines.find((each) => each.trim() !== '' && !each.startsWith('#')) ?? '';
   return /^\s*[[{]/.test(line) || /^(?:---|- |[A-Za-z]\w*\s*:(?:\s|$))/.test(line);
 }
+
+/** Text without the byte order mark that some spreadsheets put first. */
+const withoutMark = (text: string): string => text.replace(/^\u{FEFF}/u, '');
 
 function fromDocument(text: string, fileName: string): RawFile {
   const document = readDocument(text, fileName);
@@ -109,7 +114,7 @@ function documentRow(value: unknown, row: number, fileName: string): RawRow {
 }
 
 function fromCsv(text: string, fileName: string): RawFile {
-  const lines = text.split(/\r?\n/);
+  const lines = withoutMark(text).split(/\r?\n/);
   const comments = lines.filter((line) => line.startsWith('#')).map((line) => line.slice(1));
   const records = csvRecords(
     lines.map((line) => (line.startsWith('#') ? '' : line)).join('\n'),

@@ -160,6 +160,17 @@ describe('readSeries()', () => {
     expect(file.series.schedule.valueAt(at('2026-01-02T12:00Z'))).toBe(2);
   });
 
+  test('is not misled by a byte order mark', () => {
+    const about = '\u{FEFF}# currency: EUR\nstart,end,value\n2026-01-01,2026-01-02,1\n';
+    expect(readSeries(about, options).about).toEqual({ currency: 'EUR' });
+    const json = '\u{FEFF}[{"start":"2026-01-01","end":"2026-01-02","value":1}]';
+    expect(readSeries(json, options).series.rowCount).toBe(1);
+  });
+
+  test('quotes a binary file without its control characters', () => {
+    expect(() => readSeries('\u0000\u001B[2J,1,2', options)).toThrow(/^[^\p{Cc}]+$/u);
+  });
+
   test('reads JSON and YAML alike', () => {
     const json = '{"unit":"g/kWh","rows":[{"start":1767225600,"end":1767229200,"value":12.5}]}';
     const yaml =

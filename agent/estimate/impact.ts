@@ -15,11 +15,11 @@ const KILOGRAMS_PER_TONNE = 1000;
  * US EPA, Report on the Social Cost of Greenhouse Gases (November 2023): emissions of 2020 in dollars of 2020, at
  * discount rates of 2.5, 2.0 and 1.5 %.
  */
-const SOCIAL_COST = {
+export const SOCIAL_COST: NonNullable<Plan['socialCost']> = {
   perTonne: { low: 120, mid: 190, high: 340 },
   currency: 'USD',
   source: 'US EPA 2023, per tonne, dollars of 2020',
-} as const;
+};
 
 /** kg CO₂e of a plan, location-based; absent parts are unknown. */
 export interface ImpactParts {

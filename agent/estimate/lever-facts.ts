@@ -52,6 +52,12 @@ export const SUCCESSIVE_HALVING: Sourced<Range> = {
   source: 'Successive halving (arXiv:1502.07943): (log3 n + 1) ÷ n of the work of n trials',
 };
 
+/** Lifecycle g/kWh of renewable energy: medians of onshore wind, hydropower and utility-scale photovoltaics. */
+export const RENEWABLES: Sourced<Range> = {
+  value: { low: 11, mid: 24, high: 48 },
+  source: 'IPCC AR5 WG III, Annex III (2014): medians, all energy matched',
+};
+
 /** Energy per request after ÷ before quantisation: no safe sign. */
 export const QUANTISATION: Sourced<Range> = {
   value: { low: 0.89, mid: 1, high: 1.33 },

@@ -4,11 +4,12 @@
 import type { Basis } from './basis.ts';
 import type { CostParts } from './cost.ts';
 import type { EnergyParts, PhaseEnergy } from './energy.ts';
-import type { ImpactParts } from './impact.ts';
+import { SOCIAL_COST, type ImpactParts } from './impact.ts';
 import {
   DATA_PRUNING,
   POWER_CAP_V100,
   QUANTISATION,
+  RENEWABLES,
   SUCCESSIVE_HALVING,
   TRANSFER_LEARNING,
   type CapOutcome,
@@ -239,24 +240,28 @@ function distillation(input: LeverInput): LeverResult[] {
 /** Contracts change the market-based figure only; location-based carbon and energy stay. */
 function renewables({ impact, basis, energy }: LeverInput): LeverResult {
   const base = { id: 'renewables', name: 'Renewable energy (market-based only)' };
-  const source = 'GHG Protocol Scope 2: contracts do not change the location-based figure';
-  const { training, trainingMarketBased: market } = impact;
-  if (training === undefined || market === undefined) {
-    return { ...base, breakEven: 'unknown: give renewables and the grid in the plan', source };
+  const { training, trainingMarketBased: own } = impact;
+  if (training === undefined || energy.compute.mid === 0) {
+    return {
+      ...base,
+      breakEven: 'unknown without the grid of the plan',
+      source: RENEWABLES.source,
+    };
   }
+  const market = own ?? scaled(productOf(energy.compute, RENEWABLES.value), 1 / 1000);
   const saved = {
     low: training.low - market.low,
     mid: training.mid - market.mid,
     high: training.high - market.high,
   };
-  const perTonne = basis.plan.socialCost?.perTonne.mid ?? 190;
-  const currency = basis.plan.socialCost?.currency ?? 'USD';
-  const premium = (saved.mid / 1000) * (perTonne / energy.compute.mid);
+  const social = basis.plan.socialCost ?? SOCIAL_COST;
+  const premium = (saved.mid / 1000) * (social.perTonne.mid / energy.compute.mid);
+  const perTonne = `${formatNumber(social.perTonne.mid)} ${social.currency}/t`;
   return {
     ...base,
     savedKilograms: ordered(saved),
-    breakEven: `worth a premium up to ${formatNumber(premium)} ${currency}/kWh at ${formatNumber(perTonne)} ${currency}/t`,
-    source,
+    breakEven: `worth a premium up to ${formatNumber(premium)} ${social.currency}/kWh at ${perTonne}`,
+    source: own === undefined ? RENEWABLES.source : "the plan's own contracts",
   };
 }
 

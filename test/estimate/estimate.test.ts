@@ -287,6 +287,11 @@ describe('impact', () => {
     });
     expect(mid(plan, 'carbon', 'trainingLocationBasedKilograms')).toBeCloseTo(240, 9);
     expect(mid(plan, 'carbon', 'trainingMarketBasedKilograms')).toBeCloseTo(69, 9);
+    const lever = plan.levers.find((each) => each.id === 'renewables');
+    expect(lever?.savedKilograms?.mid).toBeCloseTo(171, 9);
+    expect(lever?.savedKilowattHours).toBeUndefined();
+    // 171 kg of 600 kWh at 190 USD per tonne.
+    expect(lever?.breakEven).toBe('worth a premium up to 0.05415 USD/kWh at 190 USD/t');
   });
 
   test('acquisition and labelling are counted and labelled assumed', () => {
