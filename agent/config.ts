@@ -112,3 +112,14 @@ export async function resolveConfig(
   }
   return Object.freeze(config) as Config;
 }
+
+/** Options that a ledger kept, checked again: a journal is input too. @throws UsageError */
+export function resolveStored(kept: unknown): Config {
+  if (kept === null || typeof kept !== 'object') return {};
+  const config: Partial<Record<OptionKey, unknown>> = {};
+  for (const [name, raw] of Object.entries(kept)) {
+    const key = optionKeys.find((candidate) => candidate === name);
+    if (key !== undefined) config[key] = parseOption(key, raw, `the stored ${name}`);
+  }
+  return config as Config;
+}

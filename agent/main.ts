@@ -1,13 +1,19 @@
 #!/usr/bin/env node
 // Composition root: the only file with the process, its signals and its exit code.
 
-import type { Context } from './cli/context.ts';
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+
+import type { Context, Screen } from './cli/context.ts';
 import { runProgram } from './cli/program.ts';
 import { readVersion } from './version.ts';
 
 const EXIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 const EXIT_BY_SIGNAL = 128;
+const DEFAULT_COLUMNS = 80;
+const FULL_PIPE_PAUSE_MILLISECONDS = 5;
+const FULL_PIPE_PATIENCE = 200;
 
 const stop = new AbortController();
 const onSignal = (signal: (typeof EXIT_SIGNALS)[number]): void => {
@@ -17,23 +23,57 @@ const onSignal = (signal: (typeof EXIT_SIGNALS)[number]): void => {
 };
 for (const signal of EXIT_SIGNALS) process.on(signal, onSignal);
 
-// `wattmeter report | head` is no error, and a closed terminal must not end an agent's bookkeeping.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-  });
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+function openScreen(descriptor: 1 | 2): Screen {
+  const columns = Number(process.env['COLUMNS']);
+  return {
+    isTerminal: isatty(descriptor),
+    columns: Number.isInteger(columns) && columns > 0 ? columns : DEFAULT_COLUMNS,
+    write: (text) => writeAll(descriptor, Buffer.from(text)),
+  };
 }
 
+/** Writes it all, or gives up: `wattmeter report | head` is no error, and a closed terminal ends no bookkeeping. */
+function writeAll(descriptor: number, bytes: Uint8Array): void {
+  let rest = bytes;
+  for (let refusals = 0; rest.length > 0 && refusals < FULL_PIPE_PATIENCE;) {
+    try {
+      rest = rest.subarray(writeSync(descriptor, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      // Somebody else made the pipe non-blocking and its reader is slow.
+      refusals += 1;
+      Atomics.wait(pause, 0, 0, FULL_PIPE_PAUSE_MILLISECONDS);
+    }
+  }
+}
+
+let isAbrupt = false;
 const context: Context = {
-  stdout: process.stdout,
-  stderr: process.stderr,
+  stdout: openScreen(1),
+  stderr: openScreen(2),
   environment: process.env,
   signal: stop.signal,
-  releaseSignals: () => {
+  takeSignals: () => {
     for (const signal of EXIT_SIGNALS) process.off(signal, onSignal);
+    return process;
+  },
+  surviveCrashes: (say) => {
+    process.on('uncaughtException', say);
+    process.on('unhandledRejection', say);
+  },
+  processId: process.pid,
+  kill: (pid, signal) => process.kill(pid, signal),
+  leaveAbruptly: () => {
+    isAbrupt = true;
   },
   ...readVersion(),
 };
 
 const code = await runProgram(process.argv.slice(2), context);
+if (isAbrupt) {
+  const { leave } = await import('./exit.ts');
+  leave(code);
+}
 process.exit(code);

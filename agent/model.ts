@@ -14,6 +14,8 @@ export const SOURCE_KINDS = [
   'replay',
 ] as const;
 export type SourceKind = (typeof SOURCE_KINDS)[number];
+/** What a device is read from; `constant` is a configured power that nobody reads (--host-watts). */
+export type DeviceSource = SourceKind | 'constant';
 
 /** What a device's energy stands for: a whole accelerator, or a component of the host (RAPL, a power meter). */
 export type DeviceKind = 'gpu' | 'host';
@@ -26,7 +28,7 @@ export interface Device {
   readonly kind: DeviceKind;
   /** Marketing name, e.g. `NVIDIA A100-SXM4-80GB`; `unknown` when the source does not say. */
   readonly model: string;
-  readonly source: SourceKind;
+  readonly source: DeviceSource;
   readonly driverVersion?: string;
   readonly pciBusId?: string;
   /** The limit in force now. */

@@ -4,16 +4,38 @@
 import type { Account } from './account.ts';
 import { createHealthLedger } from './health.ts';
 import type { Meter, MeterOptions } from './meter/meter.ts';
-import type { ChargedInterval, Device, Gauges, Interval, SourceKind, Warning } from './model.ts';
+import type {
+  ChargedInterval,
+  Device,
+  DeviceSource,
+  Gauges,
+  Interval,
+  Sensor,
+  SourceKind,
+  Warning,
+} from './model.ts';
 import type { DeviceSnapshot, SourceHealth } from './snapshot.ts';
 import type { SourceEvent } from './source/source.ts';
 import { between, instant, seconds, type Instant, type Seconds } from './units.ts';
 
 /** What became final since the last settlement: one ledger entry. */
 export interface Settlement {
-  readonly devices: readonly Device[];
+  /** New or changed devices, before the intervals that name them. */
+  readonly devices: readonly DeviceBelief[];
   readonly intervals: readonly ChargedInterval[];
-  readonly warnings: readonly Warning[];
+  readonly warnings: readonly DeviceWarning[];
+}
+
+/** A device and what the meter believes about its sensor. */
+export interface DeviceBelief {
+  readonly device: Device;
+  readonly sensor: Sensor;
+}
+
+/** A warning, of one device or of all. */
+export interface DeviceWarning {
+  readonly warning: Warning;
+  readonly uuid?: string;
 }
 
 /** The stages, as the pipeline needs them; cli/ chooses which. */
@@ -23,12 +45,15 @@ export interface PipelineOptions {
   charge(interval: Interval): ChargedInterval;
   /** The next instant after `time` at which a price or an intensity changes: intervals are cut there. */
   nextChange(time: Instant): Instant | undefined;
-  /** Makes a settlement durable; called before `publish`. Never throws. */
-  record(settlement: Settlement): void;
-  /** A settlement has been recorded: views may be renewed. */
-  publish(): void;
+  /**
+   * Makes a settlement durable and then renews the views: a view is composed here and now, when the account holds
+   * exactly what is recorded, and shown once the record is written. Also called, empty, while time passes. Never throws.
+   */
+  settle(settlement: Settlement): void;
   /** Which of a source's devices are measured; the others are not looked at. */
   select(devices: readonly Device[]): readonly Device[];
+  /** Devices that nobody reads (--host-watts): metered by the passing of time. */
+  readonly constants?: readonly Device[];
   calibrationOf?(device: Device): MeterOptions['calibration'];
   readonly slotSeconds: number;
   readonly samplingPeriodSeconds?: number;
@@ -39,8 +64,8 @@ export interface PipelineOptions {
 /** The joined stages. */
 export interface Pipeline {
   consume(source: SourceKind, event: SourceEvent): void;
-  /** Intervals of every device are to end at `time`. */
-  cut(time: Instant): void;
+  /** Intervals of every device are to end at `time`; `edge`: a load is known to start or end exactly there. */
+  cut(time: Instant, edge?: 'start' | 'end'): void;
   /** Closes every meter at `end`, or each at its own last reading, and settles. */
   finish(end?: Instant): void;
   /** The devices as they stand. */
@@ -54,7 +79,7 @@ export interface Pipeline {
 /** One device's way through the pipeline. */
 interface Lane {
   device: Device;
-  readonly source: SourceKind;
+  readonly source: DeviceSource;
   meter: Meter | undefined;
   gauges: Gauges;
   present: boolean;
@@ -62,36 +87,49 @@ interface Lane {
   /** Up to where price changes have been handed to the meter as cuts. */
   pricedSeconds: Instant;
   readonly ratio: RatioWindow;
+  /** What the books were last told of the device. */
+  told: DeviceBelief | undefined;
   warned: number;
 }
 
 // A log at full speed settles in bulk; live, every slot settles (the meter withholds until a slot is final).
 const SETTLE_AT_INTERVALS = 4096;
 const RATIO_SECONDS = 300;
+const MAX_REMEMBERED_CUTS = 1000;
 
 /** Joins the stages; no work is done until events are consumed. */
 export function createPipeline(options: PipelineOptions): Pipeline {
   const lanes = new Map<string, Lane>();
   const health = createHealthLedger();
   let pending: ChargedInterval[] = [];
-  let changed: Device[] = [];
-  let warnings: Warning[] = [];
+  const changed = new Map<string, DeviceBelief>();
+  let warnings: DeviceWarning[] = [];
   let settledSlot = Number.NEGATIVE_INFINITY;
   let first: Instant | undefined;
   let last: Instant | undefined;
   // Cuts asked for before a device's meter exists still hold for it.
-  const cuts: Instant[] = [];
+  const cuts: { readonly time: Instant; readonly edge: 'start' | 'end' | undefined }[] = [];
 
   const settle = (): void => {
-    if (pending.length === 0 && changed.length === 0 && warnings.length === 0) return;
-    options.record({ devices: changed, intervals: pending, warnings });
+    const settlement = { devices: [...changed.values()], intervals: pending, warnings };
     pending = [];
-    changed = [];
+    changed.clear();
     warnings = [];
-    options.publish();
+    options.settle(settlement);
+  };
+
+  /** Tells the books of a device before its first interval, and again when the device or the sensor's model changes. */
+  const introduce = (lane: Lane): void => {
+    const sensor = lane.meter?.sensor;
+    if (sensor === undefined || (lane.told?.device === lane.device && lane.told.sensor === sensor))
+      return;
+    lane.told = { device: lane.device, sensor };
+    options.account.addDevice(lane.device, sensor);
+    changed.set(lane.device.uuid, lane.told);
   };
 
   const take = (lane: Lane, intervals: readonly Interval[]): void => {
+    if (intervals.length > 0) introduce(lane);
     for (const interval of intervals) {
       const charged = options.charge(interval);
       options.account.add(charged);
@@ -100,11 +138,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
     for (const warning of lane.meter?.warnings.slice(lane.warned) ?? []) {
       options.account.addWarning(warning, lane.device.uuid);
-      warnings.push(warning);
+      warnings.push({ warning, uuid: lane.device.uuid });
       lane.warned++;
     }
-    if (intervals.length > 0 && lane.meter !== undefined)
-      options.account.addDevice(lane.device, lane.meter.sensor);
   };
 
   const cutAtChanges = (lane: Lane, meter: Meter, until: Instant): void => {
@@ -128,10 +164,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         : { samplingPeriodSeconds: options.samplingPeriodSeconds }),
       ...(calibration === undefined ? {} : { calibration }),
     });
-    for (const cut of cuts) if (cut > start) meter.cut(cut);
+    for (const { time, edge } of cuts) if (time > start) meter.cut(time, edge);
     lane.pricedSeconds = start;
     lane.meter = meter;
-    options.account.addDevice(lane.device, meter.sensor);
+    introduce(lane);
     return meter;
   };
 
@@ -144,7 +180,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const known = lanes.get(device.uuid);
       if (known === undefined) lanes.set(device.uuid, createLane(device, source));
       else known.device = device;
-      changed.push(device);
     }
   };
 
@@ -164,8 +199,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     settleAtSlot(instant(lastReading));
   };
 
+  /** Devices without readings live by the others' time. */
+  const passTime = (time: Instant): void => {
+    for (const lane of lanes.values()) {
+      if (lane.source !== 'constant') continue;
+      const meter = lane.meter ?? openMeter(lane, first ?? time);
+      cutAtChanges(lane, meter, time);
+      take(lane, meter.advance(time));
+    }
+  };
+
   const settleAtSlot = (time: Instant): void => {
     const slot = Math.floor(time / options.slotSeconds);
+    if (slot > settledSlot) passTime(time);
     if (pending.length >= SETTLE_AT_INTERVALS || (slot > settledSlot && pending.length > 0)) {
       settledSlot = slot;
       settle();
@@ -182,9 +228,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       cutAtChanges(lane, meter, time);
       take(lane, meter.advance(time));
     }
-    if (pending.length > 0 || changed.length > 0) settle();
-    else options.publish();
+    passTime(time);
+    settle();
   };
+
+  for (const device of options.constants ?? [])
+    lanes.set(device.uuid, createLane(device, 'constant'));
 
   return {
     consume(source, event) {
@@ -198,17 +247,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           return tick(source, event.timeSeconds);
         case 'warning':
           options.account.addWarning(event.warning);
-          warnings.push(event.warning);
+          warnings.push({ warning: event.warning });
           return undefined;
         case 'read':
         case 'fault':
           return undefined;
       }
     },
-    cut(time) {
-      cuts.push(time);
+    cut(time, edge) {
+      cuts.push({ time, edge });
+      if (cuts.length > MAX_REMEMBERED_CUTS) cuts.shift();
       for (const lane of lanes.values())
-        if (lane.meter !== undefined && time > lane.meter.settledSeconds) lane.meter.cut(time);
+        if (lane.meter !== undefined && time > lane.meter.settledSeconds)
+          lane.meter.cut(time, edge);
     },
     finish(end) {
       for (const lane of lanes.values()) {
@@ -234,7 +285,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
 }
 
-const createLane = (device: Device, source: SourceKind): Lane => ({
+const createLane = (device: Device, source: DeviceSource): Lane => ({
   device,
   source,
   meter: undefined,
@@ -243,6 +294,7 @@ const createLane = (device: Device, source: SourceKind): Lane => ({
   wallOffsetSeconds: 0,
   pricedSeconds: instant(0),
   ratio: createRatioWindow(),
+  told: undefined,
   warned: 0,
 });
 

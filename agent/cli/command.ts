@@ -8,8 +8,6 @@ import type { Context } from './context.ts';
 
 /** A command's declaration. `action` returns the exit code. */
 export interface CommandSpec {
-  readonly name: string;
-  readonly summary: string;
   /** commander's arguments, such as `<trace...>`, with what they mean. */
   readonly arguments?: readonly (readonly [string, string])[];
   readonly options: readonly OptionKey[];
@@ -72,11 +70,12 @@ const gather = (value: string, earlier: readonly string[] | undefined): readonly
 
 /** Makes the commander command of a declaration. */
 export function toCommand(
-  spec: CommandSpec,
+  called: { readonly name: string; readonly summary: string; readonly spec: CommandSpec },
   context: Context,
   done: (code: number) => void,
 ): Command {
-  const command = new Command(spec.name).description(spec.summary).allowExcessArguments(false);
+  const { name, summary, spec } = called;
+  const command = new Command(name).description(summary).allowExcessArguments(false);
   for (const [syntax, help] of spec.arguments ?? []) command.argument(syntax, help);
   const keyOfAttribute = new Map<string, OptionKey>();
   for (const key of spec.options) {

@@ -145,3 +145,24 @@ function earliest(...times: readonly (Instant | undefined)[]): Instant | undefin
   const known = times.filter((time) => time !== undefined);
   return known.length === 0 ? undefined : instant(Math.min(...known));
 }
+
+/** The options that say what energy costs and emits, as the ledger keeps them: a report re-opens them. */
+export const PRICING_KEYS: readonly (keyof Config)[] = [
+  'price',
+  'currency',
+  'tariff',
+  'priceGap',
+  'tariffTimeZone',
+  'siteLoad',
+  'zone',
+  'grid',
+  'atYear',
+  'pue',
+];
+
+/** What a run's books were kept under. */
+export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> => ({
+  pricing: Object.fromEntries(
+    PRICING_KEYS.flatMap((key) => (config[key] === undefined ? [] : [[key, config[key]]])),
+  ),
+});

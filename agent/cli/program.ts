@@ -3,31 +3,61 @@
 import { Command, CommanderError } from 'commander';
 
 import { UsageError } from '../config.ts';
-import { agentCommand } from './agent.ts';
 import { toCommand, type CommandSpec } from './command.ts';
 import type { Context } from './context.ts';
-import { devicesCommand } from './devices.ts';
-import { markCommand } from './mark.ts';
-import { recordCommand } from './record.ts';
-import { recoverCommand } from './recover.ts';
-import { replayCommand } from './replay.ts';
-import { reportCommand } from './report.ts';
-import { runCommand } from './run.ts';
-import { runsCommand } from './runs.ts';
-import { startCommand } from './start.ts';
 
-const COMMANDS: readonly CommandSpec[] = [
-  runCommand,
-  agentCommand,
-  startCommand,
-  replayCommand,
-  recordCommand,
-  reportCommand,
-  runsCommand,
-  recoverCommand,
-  markCommand,
-  devicesCommand,
-];
+/** A command before it is loaded: only the one that was called is. */
+interface CommandEntry {
+  readonly summary: string;
+  load(): Promise<CommandSpec>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: {
+    summary: 'measure while a command runs; the bill at its end',
+    load: async () => (await import('./run.ts')).runCommand,
+  },
+  agent: {
+    summary: 'the daemon: sample for ever, keep the ledger, serve metrics and dashboard',
+    load: async () => (await import('./agent.ts')).agentCommand,
+  },
+  start: {
+    summary: 'the agent with a bill at Ctrl-C; replays a bundled trace where there is no GPU',
+    load: async () => (await import('./start.ts')).startCommand,
+  },
+  replay: {
+    summary: 'put a recorded trace through the same pipeline',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
+  record: {
+    summary: 'write what the sources say as a trace that replay reads back',
+    load: async () => (await import('./record.ts')).recordCommand,
+  },
+  report: {
+    summary: 'the report of a stored run, a trace, a log or a report file, re-priced at will',
+    load: async () => (await import('./report.ts')).reportCommand,
+  },
+  runs: {
+    summary: 'list the stored runs',
+    load: async () => (await import('./runs.ts')).runsCommand,
+  },
+  recover: {
+    summary: 'close the books of runs whose Wattmeter died',
+    load: async () => (await import('./recover.ts')).recoverCommand,
+  },
+  mark: {
+    summary: 'open or close a window from inside the job',
+    load: async () => (await import('./mark.ts')).markCommand,
+  },
+  compare: {
+    summary: 'runs side by side; exit 1 past a limit',
+    load: async () => (await import('./compare.ts')).compareCommand,
+  },
+  devices: {
+    summary: 'what would be measured, by which source and sensor',
+    load: async () => (await import('./devices.ts')).devicesCommand,
+  },
+};
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -44,11 +74,21 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
     .version(context.version)
     .enablePositionalOptions()
     .showSuggestionAfterError();
-  for (const spec of COMMANDS)
-    program.addCommand(toCommand(spec, context, (code) => (exitCode = code)));
-  quieten(program, context);
-  const usageCode = argv[0] === 'run' ? EXIT_RUN_USAGE : EXIT_USAGE;
+  const called = argv[0] ?? '';
+  const usageCode = called === 'run' ? EXIT_RUN_USAGE : EXIT_USAGE;
   try {
+    for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+      const done = (code: number): void => {
+        exitCode = code;
+      };
+      // Only the command that was called is loaded: the others' libraries cost a wrapped command its time.
+      const command =
+        name === called
+          ? toCommand({ name, summary, spec: await load() }, context, done)
+          : new Command(name).description(summary);
+      program.addCommand(command);
+    }
+    quieten(program, context);
     await program.parseAsync([...argv], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -71,8 +111,7 @@ function quieten(command: Command, context: Context): void {
 const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'UsageError',
   'SourceError',
-  'TariffError',
-  'GridError',
+  'InputError',
   'LedgerError',
   'ConfigError',
   'ListenError',
@@ -86,7 +125,7 @@ const isUsage = (error: unknown): boolean =>
 function messageOf(error: unknown, argv: readonly string[]): string {
   if (error instanceof CommanderError) {
     const cause = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
-    const command = COMMANDS.some((spec) => spec.name === argv[0]) ? ` ${argv[0]}` : '';
+    const command = (argv[0] ?? '') in COMMANDS ? ` ${argv[0]}` : '';
     if (error.code === 'commander.help') return `no command given. See wattmeter --help.`;
     return `${cause.replace(/\.?$/, '.')} See wattmeter${command} --help.`;
   }

@@ -1,0 +1,89 @@
+// `wattmeter devices`: what would be measured, by which source and sensor, and how well.
+
+import { createAccount } from '../account.ts';
+import { openClock } from '../clock.ts';
+import { tableLines, type Column } from '../display/line.ts';
+import { formatPower } from '../display/quantity.ts';
+import type { DeviceSnapshot } from '../snapshot.ts';
+import { SOURCE_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
+import { openMetering } from './metering.ts';
+import { openPricing } from './pricing.ts';
+import { after } from '../units.ts';
+import { startSampling } from './run-sampling.ts';
+import { chooseSources, isStuck } from './sources.ts';
+
+const EXIT_NOTHING = 1;
+const FIRST_READING_SECONDS = 10;
+/** Long enough to see a sensor refresh some tens of times. */
+const LOOK_SECONDS = 3;
+
+export const devicesCommand: CommandSpec = {
+  options: [...SOURCE_OPTIONS, ...TRACE_OPTIONS],
+  extra: [['--json', 'as JSON']],
+  examples: ['wattmeter devices', 'wattmeter devices --source nvidia-smi --json'],
+  async action({ config, extra, context }) {
+    const clock = openClock();
+    const pricing = await openPricing({});
+    const account = createAccount({
+      id: 'devices',
+      host: 'localhost',
+      startSeconds: clock.now(),
+      labels: {},
+    });
+    const sources = await chooseSources(config, clock, {
+      play: { speed: 1, loop: true, restampToNow: true },
+    });
+    await using sampling = startSampling(sources, clock, () => undefined);
+    const first = await sampling.firstReading(FIRST_READING_SECONDS);
+    if (first instanceof Error) throw first;
+    const pipeline = openMetering({ config, pricing, account });
+    sampling.feed((event) => pipeline.consume(event.source, event));
+    await clock.sleepUntil(after(clock.now(), LOOK_SECONDS), context.signal).catch(() => undefined);
+    if (isStuck(sources)) context.leaveAbruptly();
+    const devices = pipeline.devices();
+    context.stdout.write(
+      extra['json'] === true
+        ? `${JSON.stringify(devices.map(factsOf), null, 2)}\n`
+        : tableOf(devices),
+    );
+    return devices.length > 0 ? 0 : EXIT_NOTHING;
+  },
+};
+
+const factsOf = ({ device, sensor, powerWatts }: DeviceSnapshot): object => ({
+  ...device,
+  sensor,
+  ...(powerWatts === undefined ? {} : { powerWatts }),
+});
+
+const COLUMNS: readonly Column[] = [
+  { title: '#', align: 'right' },
+  { title: 'model', align: 'left' },
+  { title: 'source', align: 'left' },
+  { title: 'reads', align: 'left' },
+  { title: 'period', align: 'right' },
+  { title: 'window', align: 'right' },
+  { title: 'known from', align: 'left' },
+  { title: 'now', align: 'right' },
+];
+const UNKNOWN = '–';
+const inMilliseconds = (seconds: number | undefined): string =>
+  seconds === undefined ? UNKNOWN : `${Math.round(seconds * 1e3)} ms`;
+
+function tableOf(devices: readonly DeviceSnapshot[]): string {
+  if (devices.length === 0) return 'No device gave a reading.\n';
+  const rows = devices.flatMap(({ device, sensor, powerWatts }) => [
+    [
+      String(device.index),
+      device.model,
+      device.source,
+      sensor.field,
+      inMilliseconds(sensor.periodSeconds),
+      inMilliseconds(sensor.windowSeconds),
+      sensor.origin,
+      powerWatts === undefined ? UNKNOWN : formatPower(powerWatts),
+    ],
+  ]);
+  const uuids = devices.map(({ device }) => `${device.index}  ${device.uuid}`);
+  return `${[...tableLines(COLUMNS, rows), '', ...uuids].join('\n')}\n`;
+}

@@ -1,0 +1,97 @@
+// Sampling that goes on until somebody ends it: what `agent` and `start` share.
+
+import type { Account } from '../account.ts';
+import type { Clock } from '../clock.ts';
+import type { LedgerWriter } from '../ledger/writer.ts';
+import type { Run } from '../model.ts';
+import type { Config } from '../options.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { sample } from '../sampler.ts';
+import type { Source } from '../source/source.ts';
+import type { Context } from './context.ts';
+import { openMetering } from './metering.ts';
+import type { Pricing } from './pricing.ts';
+import { openProgress } from './progress.ts';
+import { isStuck } from './sources.ts';
+import { openViews } from './views.ts';
+
+/** What a live session is joined to. */
+export interface LiveOptions {
+  readonly config: Config;
+  readonly context: Context;
+  readonly clock: Clock;
+  readonly pricing: Pricing;
+  readonly account: Account;
+  readonly ledger: LedgerWriter;
+  readonly sources: readonly Source[];
+  readonly stateDirectory: string;
+  /** False when the readings are a recording. */
+  readonly live: boolean;
+  /** The run that the session is, where it is one. */
+  readonly run?: Run;
+  /** Told once the views are served. */
+  onServing(urls: readonly string[]): void;
+  /** Told after each settlement. */
+  onSettled?(): void;
+}
+
+/** Samples and serves until the signal; the meters are closed when it returns. @throws ListenError, ConfigError, SourceError */
+export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
+  const { config, context, clock, pricing, sources } = options;
+  const startedSeconds = clock.now();
+  await using views = await openViews({
+    config,
+    context,
+    pricing,
+    stateDirectory: options.stateDirectory,
+    startedSeconds,
+    live: options.live,
+    ...(options.run === undefined ? {} : { run: options.run }),
+  });
+  using progress = openProgress({ config, context, pricing });
+  const pipeline: Pipeline = openMetering({
+    config,
+    pricing,
+    account: options.account,
+    ledger: options.ledger,
+    compose: () => {
+      const show = [views.compose(pipeline), progress?.compose(pipeline)];
+      return () => {
+        for (const one of show) one?.();
+        options.onSettled?.();
+      };
+    },
+  });
+  options.onServing(views.urls);
+  try {
+    for await (const event of sample(sources, context.signal)) {
+      if (event.kind === 'fault') sayFaultOnce(event.message, context);
+      pipeline.consume(event.source, event);
+    }
+  } finally {
+    await closeSources(sources, context);
+    pipeline.finish(clock.now());
+  }
+  return pipeline;
+}
+
+const DISPOSAL_MILLISECONDS = 500;
+
+async function closeSources(sources: readonly Source[], context: Context): Promise<void> {
+  const patience = new Promise((resolve) => setTimeout(resolve, DISPOSAL_MILLISECONDS));
+  await Promise.race([
+    Promise.allSettled(sources.map((source) => source[Symbol.asyncDispose]())),
+    patience,
+  ]);
+  if (isStuck(sources)) context.leaveAbruptly();
+}
+
+const saidFaults = new Set<string>();
+const MAX_SAID_FAULTS = 100;
+
+/** Logs a source's trouble once per wording: a driver that is down for a day is not a day of lines. */
+function sayFaultOnce(message: string, context: Context): void {
+  if (saidFaults.has(message) || saidFaults.size >= MAX_SAID_FAULTS) return;
+  saidFaults.add(message);
+  context.stderr.write(`wattmeter: ${message}\n`);
+}

@@ -1,0 +1,89 @@
+// The live line on a terminal: rewritten once a second, gone when the report comes.
+
+import { combine } from '../account.ts';
+import type { Config } from '../options.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { formatProgress, type Progress } from '../report/progress.ts';
+import type { Context } from './context.ts';
+import type { Pricing } from './pricing.ts';
+
+/** The live line. */
+export interface ProgressLine extends Disposable {
+  /** Takes the figures now; the returned function shows them. */
+  compose(pipeline: Pipeline): () => void;
+  /** Steps seen so far, from the output of CMD. */
+  setSteps(steps: number): void;
+}
+
+const CLEAR_LINE = '\r\u001B[K';
+
+/** Opens the line on stderr; undefined where nobody would see it. */
+export function openProgress(options: {
+  readonly config: Config;
+  readonly context: Context;
+  readonly pricing: Pricing;
+}): ProgressLine | undefined {
+  const { config, context, pricing } = options;
+  const screen = context.stderr;
+  if (!screen.isTerminal || config.quiet === true) return undefined;
+  let steps: number | undefined;
+  let isShown = false;
+  return {
+    compose(pipeline) {
+      const progress = progressOf(pipeline, pricing);
+      if (progress === undefined) return () => undefined;
+      const line = formatProgress(
+        {
+          ...progress,
+          ...(steps === undefined ? {} : { steps }),
+          ...(config.totalSteps === undefined ? {} : { totalSteps: config.totalSteps }),
+        },
+        screen.columns - 1,
+      );
+      return () => {
+        isShown = true;
+        screen.write(`${CLEAR_LINE}${line}\r`);
+      };
+    },
+    setSteps(count) {
+      steps = count;
+    },
+    [Symbol.dispose]: () => {
+      if (isShown) screen.write(CLEAR_LINE);
+    },
+  };
+}
+
+function progressOf(pipeline: Pipeline, pricing: Pricing): Progress | undefined {
+  const { firstSeconds, lastSeconds } = pipeline;
+  const gpus = pipeline.devices().filter(({ device }) => device.kind === 'gpu');
+  if (firstSeconds === undefined || lastSeconds === undefined || gpus.length === 0)
+    return undefined;
+  const totals = combine(gpus.map((gpu) => gpu.totals));
+  const gapSeconds =
+    Object.values(totals.gapSeconds).reduce((sum, gap) => sum + gap, 0) - totals.bridgedSeconds;
+  const powers = gpus.map(({ powerWatts }) => powerWatts).filter((power) => power !== undefined);
+  const known = totals.observedSeconds + gapSeconds;
+  const trouble = pipeline
+    .health()
+    .find((source) => !source.up && source.lastSuccessSeconds !== undefined);
+  return {
+    elapsedSeconds: lastSeconds - firstSeconds,
+    ...(powers.length < gpus.length
+      ? {}
+      : { powerWatts: powers.reduce((sum, power) => sum + power, 0) }),
+    gpuJoules: totals.energyJoules,
+    uncertaintyJoules: totals.uncertaintyJoules,
+    ...(totals.costAmount === undefined
+      ? {}
+      : {
+          energyCost: totals.costAmount - (totals.creditAmount ?? 0),
+          currency: pricing.tariff.currency,
+        }),
+    ...(totals.locationBasedGrams === undefined
+      ? {}
+      : { locationBasedGrams: totals.locationBasedGrams }),
+    coverageRatio: known > 0 ? totals.observedSeconds / known : 1,
+    ...(trouble === undefined ? {} : { trouble: `${trouble.kind} silent` }),
+  };
+}

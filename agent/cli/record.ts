@@ -1,0 +1,60 @@
+// `wattmeter record -o TRACE`: what the sources say, as a trace that `replay` reads back to the same joules.
+
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { openClock } from '../clock.ts';
+import { UsageError } from '../config.ts';
+import { sample } from '../sampler.ts';
+import { openTraceWriter } from '../source/trace-writer.ts';
+import { TRACE_OPTIONS, type CommandSpec } from './command.ts';
+import { chooseSources, isStuck } from './sources.ts';
+
+const EXIT_NOTHING = 1;
+
+export const recordCommand: CommandSpec = {
+  options: ['source', 'trace', 'periodSeconds', 'quiet', ...TRACE_OPTIONS],
+  extra: [
+    ['-o, --output <trace>', 'the file to write; .gz is packed'],
+    ['--duration-seconds <s>', 'end after this long (default: at Ctrl-C)'],
+  ],
+  examples: ['wattmeter record -o gpu.csv.gz --duration-seconds 60'],
+  async action({ config, extra, context }) {
+    const file = extra['output'];
+    if (typeof file !== 'string' || file === '')
+      throw new UsageError('--output is missing: where should the trace go? Say -o TRACE.csv.gz.');
+    const seconds = durationOf(extra['durationSeconds']);
+    const clock = openClock();
+    const sources = await chooseSources(config, clock, { play: { speed: 1, restampToNow: true } });
+    const stop = new AbortController();
+    const ended = AbortSignal.any([context.signal, stop.signal]);
+    if (seconds !== undefined)
+      void delay(seconds * 1e3, undefined, { signal: ended }).then(
+        () => stop.abort(),
+        () => undefined,
+      );
+    let rowCount = 0;
+    {
+      await using writer = await openTraceWriter(file, clock);
+      for await (const event of sample(sources, ended)) {
+        if (event.kind === 'devices') writer.setDevices(event.devices);
+        if (event.kind === 'batch') await writer.write(event.batch);
+        if (event.kind === 'fault') context.stderr.write(`wattmeter: ${event.message}\n`);
+      }
+      ({ rowCount } = writer);
+    }
+    await Promise.race([
+      Promise.allSettled(sources.map((source) => source[Symbol.asyncDispose]())),
+      delay(500),
+    ]);
+    if (isStuck(sources)) context.leaveAbruptly();
+    if (config.quiet !== true) context.stderr.write(`wattmeter: ${rowCount} readings in ${file}\n`);
+    return rowCount > 0 ? 0 : EXIT_NOTHING;
+  },
+};
+
+function durationOf(text: string | boolean | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (Number.isFinite(seconds) && seconds > 0) return seconds;
+  throw new UsageError(`--duration-seconds must be a number above 0, not ${JSON.stringify(text)}.`);
+}

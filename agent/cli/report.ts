@@ -1,0 +1,83 @@
+// `wattmeter report [RUN|TRACE|REPORT.json…]`: any run again, under any tariff, zone or PUE.
+
+import { existsSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+
+import { wallNow } from '../clock.ts';
+import { UsageError } from '../config.ts';
+import type { Config } from '../options.ts';
+import { mergeReports } from '../report/merge.ts';
+import type { Report } from '../report/report.ts';
+import { parseReport } from '../report/schema.ts';
+import { findRun, listRuns } from '../ledger/runs.ts';
+import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
+import type { Context } from './context.ts';
+import { openPricing, PRICING_KEYS, readInput } from './pricing.ts';
+import { meterTraces } from './replay.ts';
+import { deliverReport, reportOf } from './reporting.ts';
+import { stateDirectory } from './state.ts';
+import { storedReport } from './stored.ts';
+
+export const reportCommand: CommandSpec = {
+  arguments: [
+    ['[what...]', 'runs (id, its beginning, or name), logs, report files; default: the newest run'],
+  ],
+  options: ['stateDir', 'hostWatts', ...TRACE_OPTIONS, ...PRICING_OPTIONS, ...REPORT_OPTIONS],
+  extra: [['--merge', 'join several reports into one: each GPU is counted once']],
+  examples: [
+    'wattmeter report',
+    'wattmeter report 20261123T1719 --price 0.31 --currency EUR --zone DEU --pue 1.3',
+    'wattmeter report gpu-log.csv --format markdown',
+    'wattmeter report node1.json node2.json --merge',
+  ],
+  async action({ config, operands, extra, context }) {
+    const named = operands.length > 0 ? operands : [await newestRun(config, context)];
+    const reports: Report[] = [];
+    for (const name of named) reports.push(await loadReport(name, config, context));
+    const merged =
+      extra['merge'] === true
+        ? [mergeReports(reports, { generatedSeconds: wallNow(), version: context.version })]
+        : reports;
+    for (const report of merged) await deliverReport(report, config, context.stdout, context);
+    return 0;
+  },
+};
+
+async function newestRun(config: Config, context: Context): Promise<string> {
+  const directory = stateDirectory(config, context);
+  const newest = (await listRuns(directory)).at(-1);
+  if (newest !== undefined) return newest.id;
+  throw new UsageError(
+    `No runs are stored in ${directory}. Name a log or a report file, or make a run: wattmeter run -- CMD`,
+  );
+}
+
+/** The report that a word means: a file of ours, a log, or a stored run. @throws UsageError, SourceError, InputError, LedgerError */
+export async function loadReport(name: string, config: Config, context: Context): Promise<Report> {
+  if (existsSync(name)) {
+    if (statSync(name).isDirectory())
+      throw new UsageError(`${name} is a directory, not a log or a report. Name a file in it.`);
+    return name.endsWith('.json') ? storedFile(name, config) : traceReport(name, config, context);
+  }
+  if (/[/.]/.test(name))
+    throw new UsageError(`Cannot read ${name}: there is no such file. Is the path right?`);
+  const directory = stateDirectory(config, context);
+  const { id } = await findRun(directory, name);
+  return storedReport(directory, id, { context, config });
+}
+
+function storedFile(path: string, config: Config): Report {
+  const repriced = PRICING_KEYS.find((key) => config[key] !== undefined);
+  if (repriced !== undefined) {
+    throw new UsageError(
+      `${path} is a finished report: it holds no energy over time to price anew. Name the stored run or the trace instead.`,
+    );
+  }
+  return parseReport(readInput(path, 'the report'), basename(path));
+}
+
+async function traceReport(path: string, config: Config, context: Context): Promise<Report> {
+  const pricing = await openPricing(config);
+  const { books, inputs } = await meterTraces([path], { config, pricing, context, speed: 'max' });
+  return reportOf(books, { pricing, context, inputs });
+}

@@ -1,0 +1,65 @@
+// Books → report → wherever it was asked for: a screen, --report-json, --report-html.
+
+import { writeFileSync } from 'node:fs';
+
+import type { Books } from '../account.ts';
+import { UsageError } from '../config.ts';
+import type { Config } from '../options.ts';
+import { buildReport } from '../report/build.ts';
+import { formatReport } from '../report/formats.ts';
+import type { InputFacts } from '../report/input.ts';
+import type { Report, ReportMachine } from '../report/report.ts';
+import { wallNow } from '../clock.ts';
+import { wantsColour, type Context, type Screen } from './context.ts';
+import type { Pricing } from './pricing.ts';
+
+/** What a report is made of beside the books. */
+export interface ReportFacts {
+  readonly pricing: Pricing;
+  readonly context: Context;
+  readonly inputs?: readonly InputFacts[];
+  readonly machine?: ReportMachine;
+}
+
+/** Builds the report; what pricing has to say stands among its warnings. */
+export function reportOf(books: Books, facts: ReportFacts): Report {
+  const { pricing, context } = facts;
+  return buildReport({
+    books: { ...books, warnings: [...books.warnings, ...pricing.warnings] },
+    generatedSeconds: wallNow(),
+    version: context.version,
+    tariff: pricing.tariff,
+    grid: pricing.grid,
+    powerUsageEffectiveness: pricing.powerUsageEffectiveness,
+    ...(facts.inputs === undefined ? {} : { inputs: facts.inputs }),
+    ...(facts.machine === undefined ? {} : { machine: facts.machine }),
+  });
+}
+
+/** Prints the report in its form unless --quiet, and writes the files that were asked for. @throws UsageError */
+export async function deliverReport(
+  report: Report,
+  config: Config,
+  screen: Screen,
+  context: Context,
+): Promise<void> {
+  if (config.quiet !== true) {
+    const options = { colour: wantsColour(screen, context) };
+    screen.write(await formatReport(report, config.format ?? 'text', options));
+  }
+  if (config.reportJson !== undefined)
+    writeReport(config.reportJson, await formatReport(report, 'json'));
+  if (config.reportHtml !== undefined)
+    writeReport(config.reportHtml, await formatReport(report, 'html'));
+}
+
+function writeReport(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new UsageError(
+      `Cannot write the report to ${path} (${code}). Does the folder exist, and is there room?`,
+    );
+  }
+}

@@ -1,0 +1,66 @@
+// A run's end: books closed, report delivered, webhook told.
+
+import { combine, type Account, type Books } from '../account.ts';
+import type { RunLedger } from '../ledger/run-ledger.ts';
+import { present } from '../report/present.ts';
+import type { JobEnd } from '../run/child.ts';
+import { postWebhook } from '../run/webhook.ts';
+import type { Instant } from '../units.ts';
+import type { RunParts } from './run-session.ts';
+import { deliverReport, reportOf } from './reporting.ts';
+
+const WEBHOOK_DEADLINE_SECONDS = 0.4;
+
+/** Closes a run's ledger under what its books add up to; false when part of it could not be stored. */
+export function closeRun(
+  ledger: RunLedger,
+  books: Books,
+  end: { readonly endSeconds: Instant; readonly exitCode?: number },
+): Promise<boolean> {
+  const measured = books.devices.filter(
+    ({ device, totals }) =>
+      device.kind === 'gpu' && device.powerOrigin === 'measured' && totals.observedSeconds > 0,
+  );
+  const totals = combine(measured.map((line) => line.totals));
+  return ledger.close({
+    endSeconds: end.endSeconds,
+    ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
+    ...(measured.length === 0
+      ? {}
+      : { gpuJoules: totals.energyJoules, uncertaintyJoules: totals.uncertaintyJoules }),
+  });
+}
+
+/** Closes the books of a run and delivers its report to stderr and the files. */
+export async function endOfRun(
+  parts: RunParts & { readonly ledger: RunLedger; readonly account: Account; readonly end: JobEnd },
+): Promise<void> {
+  const { plan, context, ledger, account, end } = parts;
+  const books = account.books(end);
+  const closing = closeRun(ledger, books, end);
+  const report = reportOf(books, { pricing: plan.pricing, context });
+  const telling =
+    plan.config.webhook === undefined
+      ? undefined
+      : postWebhook(
+          plan.config.webhook,
+          {
+            schema: 'wattmeter.webhook/1',
+            event: 'run-ended',
+            text: `Run ${ledger.run.name ?? ledger.run.id} ended with code ${end.exitCode}.`,
+            run: present({ id: ledger.run.id, name: ledger.run.name, host: ledger.run.host }),
+            energy: report.energy,
+            cost: report.cost,
+          },
+          { deadlineSeconds: WEBHOOK_DEADLINE_SECONDS, attempts: 1 },
+        );
+  await deliverReport(report, plan.config, context.stderr, context);
+  const delivery = await telling;
+  if (delivery?.kind === 'failed') context.stderr.write(`wattmeter: ${delivery.message}\n`);
+  if (!(await closing))
+    context.stderr.write(
+      `wattmeter: the books of run ${ledger.run.id} could not all be stored; this report is what there is.\n`,
+    );
+  else if (plan.config.quiet !== true)
+    context.stderr.write(`Stored as ${ledger.run.id}: wattmeter report ${ledger.run.id}\n`);
+}

@@ -1,0 +1,90 @@
+// Readings for a wrapped command: sampling starts before or after CMD does, and what came early waits for the meters.
+
+import type { Clock } from '../clock.ts';
+import type { Device, SourceKind } from '../model.ts';
+import { sample, type SampledEvent } from '../sampler.ts';
+import { SourceError, type Source } from '../source/source.ts';
+import { after } from '../units.ts';
+
+/** The readings of a run. Disposing stops them without waiting for a hung driver. */
+export interface RunSampling extends AsyncDisposable {
+  readonly sources: readonly Source[];
+  /** Resolves with the first good reading, with the reason why there is none, or with neither at the deadline. */
+  firstReading(deadlineSeconds: number): Promise<'measuring' | 'silent' | Error>;
+  /** The devices that were announced so far. */
+  devices(): readonly Device[];
+  /** Every event so far, and from now on as it comes. */
+  feed(consume: (event: SampledEvent) => void): void;
+}
+
+const DISPOSAL_MILLISECONDS = 150;
+// Until CMD has started nobody consumes: seconds of readings, not hours.
+const EARLY_EVENTS = 10_000;
+
+/** Starts sampling. `onFailure` hears why it ended for good, if it does. */
+export function startSampling(
+  sources: readonly Source[],
+  clock: Clock,
+  onFailure: (error: Error) => void,
+): RunSampling {
+  const stop = new AbortController();
+  const early: SampledEvent[] = [];
+  const announced = new Map<SourceKind, readonly Device[]>();
+  const waiting = new Set<() => void>();
+  let consume: ((event: SampledEvent) => void) | undefined;
+  let outcome: 'measuring' | Error | undefined;
+
+  const decide = (result: 'measuring' | Error): void => {
+    outcome ??= result;
+    for (const wake of waiting) wake();
+  };
+  const take = (event: SampledEvent): void => {
+    if (event.kind === 'devices') announced.set(event.source, event.devices);
+    if (event.kind === 'batch' && event.batch.status.includes(0)) decide('measuring');
+    if (consume !== undefined) consume(event);
+    else if (early.length < EARLY_EVENTS) early.push(event);
+  };
+  const ended = (async () => {
+    try {
+      for await (const event of sample(sources, stop.signal)) take(event);
+    } catch (error) {
+      if (stop.signal.aborted) return;
+      const failure = error instanceof Error ? error : new Error(String(error));
+      decide(failure);
+      onFailure(
+        failure instanceof SourceError
+          ? failure
+          : new Error(`Sampling failed: ${failure.stack ?? failure.message}`),
+      );
+    }
+  })();
+
+  return {
+    sources,
+    async firstReading(deadlineSeconds) {
+      if (outcome === undefined) {
+        const late = new AbortController();
+        const deadline = clock
+          .sleepUntil(after(clock.now(), deadlineSeconds), late.signal)
+          .catch(() => undefined);
+        await Promise.race([new Promise<void>((resolve) => waiting.add(resolve)), deadline]);
+        late.abort();
+      }
+      return outcome ?? 'silent';
+    },
+    devices: () => [...announced.values()].flat(),
+    feed(consumer) {
+      for (const event of early.splice(0)) consumer(event);
+      consume = consumer;
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      const patience = new Promise((resolve) => setTimeout(resolve, DISPOSAL_MILLISECONDS));
+      const closed = Promise.allSettled([
+        ended,
+        ...sources.map((source) => source[Symbol.asyncDispose]()),
+      ]);
+      await Promise.race([closed, patience]);
+    },
+  };
+}

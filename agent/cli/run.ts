@@ -1,0 +1,232 @@
+// `wattmeter run -- CMD`: CMD first, everything else around it. Whatever fails here, CMD does not notice, and its exit
+// code is ours. What measuring needs is imported while CMD already runs.
+
+import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+
+import { openClock, wallNow, type Clock } from '../clock.ts';
+import { UsageError } from '../config.ts';
+import { reserveRun } from '../ledger/run-ledger.ts';
+import { runDirectory } from '../ledger/state-dir.ts';
+import type { Warning } from '../model.ts';
+import type { Config } from '../options.ts';
+import { startJob } from '../run/child.ts';
+import { takeLaunchFacts } from '../run/launch.ts';
+import type { JobOutput } from '../run/output.ts';
+import { SignalRelay } from '../run/signals.ts';
+import { RunSocket, SOCKET_VARIABLE } from '../run/socket.ts';
+import type { StepPattern } from '../run/steps.ts';
+import type { Mark, MarkOutcome } from '../run/windows.ts';
+import {
+  LEDGER_OPTIONS,
+  PRICING_OPTIONS,
+  REPORT_OPTIONS,
+  SOURCE_OPTIONS,
+  TRACE_OPTIONS,
+  WEB_OPTIONS,
+  type CommandSpec,
+} from './command.ts';
+import type { Context } from './context.ts';
+import { openPricing, type Pricing } from './pricing.ts';
+import type { RunSampling } from './run-sampling.ts';
+import { stateDirectory } from './state.ts';
+
+const EXIT_UNMET = 125;
+
+export const runCommand: CommandSpec = {
+  arguments: [['<command...>', 'the command and its arguments, after --']],
+  passThrough: true,
+  options: [
+    'name',
+    'label',
+    'gpus',
+    'resume',
+    'requireMeasurement',
+    'serve',
+    'stepPattern',
+    'totalSteps',
+    'budgetKilowattHours',
+    'budgetCost',
+    'budgetCo2eGrams',
+    'onBudget',
+    'graceSeconds',
+    'webhook',
+    ...SOURCE_OPTIONS,
+    ...TRACE_OPTIONS,
+    ...PRICING_OPTIONS,
+    ...LEDGER_OPTIONS,
+    ...REPORT_OPTIONS,
+    ...WEB_OPTIONS,
+  ],
+  examples: [
+    'wattmeter run -- torchrun train.py',
+    'wattmeter run --price 0.25 --currency EUR --zone DEU --pue 1.2 --name bert -- python train.py',
+  ],
+  async action({ config, operands, context }) {
+    const launch = takeLaunchFacts(context.environment);
+    using relay = new SignalRelay(context.takeSignals());
+    const plan = await planRun(config, operands, context);
+    await using marks = await openMarks(plan);
+    if (plan.sampling !== undefined) {
+      const { refusalOf } = await import('./run-session.ts');
+      const refusal = await refusalOf(plan, plan.sampling, context);
+      if (refusal !== undefined) {
+        context.stderr.write(`wattmeter: ${refusal}\n`);
+        await plan.sampling[Symbol.asyncDispose]();
+        return EXIT_UNMET;
+      }
+    }
+    const start = await startJob({
+      command: plan.command,
+      launch,
+      environment: marks.socketPath === undefined ? {} : { [SOCKET_VARIABLE]: marks.socketPath },
+      ...(plan.output === undefined ? {} : { output: plan.output.descriptors }),
+      now: plan.clock.now,
+    });
+    plan.output?.handedOver();
+    if (start.kind === 'cannot-run') {
+      context.stderr.write(`wattmeter: ${start.message}\n`);
+      await plan.sampling?.[Symbol.asyncDispose]();
+      return start.exitCode;
+    }
+    relay.ready((signal) => start.job.send(signal));
+    for (const warning of [...plan.warnings, ...start.job.warnings])
+      context.stderr.write(`wattmeter: ${warning.message}\n`);
+    const { accompany } = await import('./run-session.ts');
+    return await accompany({ job: start.job, plan, marks, context });
+  },
+};
+
+/** Everything that is decided before CMD starts. */
+export interface RunPlan {
+  readonly command: readonly [string, ...string[]];
+  readonly config: Config;
+  readonly pricing: Pricing;
+  readonly clock: Clock;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stateDirectory: string;
+  readonly runId: string;
+  readonly pattern?: StepPattern;
+  readonly output?: JobOutput;
+  /** Already running where something must be known before CMD starts. */
+  readonly sampling?: RunSampling;
+  readonly warnings: Warning[];
+}
+
+async function planRun(
+  config: Config,
+  operands: readonly string[],
+  context: Context,
+): Promise<RunPlan> {
+  const [name, ...rest] = operands;
+  if (name === undefined || name === '') {
+    throw new UsageError(
+      'There is no command to run. Write it after --: wattmeter run -- python train.py',
+    );
+  }
+  const clock = openClock();
+  const warnings: Warning[] = [];
+  const pricing = await openPricing(config);
+  const labels = labelsOf(config.label ?? []);
+  const pattern = await patternOf(config);
+  const directory = stateDirectory(config, context);
+  const runId = await runIdOf(config, directory);
+  const mustKnow = config.requireMeasurement === true || config.gpus !== undefined;
+  const session = mustKnow ? await import('./run-session.ts') : undefined;
+  const sampling = await session?.openRunSampling(config, clock, context);
+  const output = pattern === undefined ? undefined : await openOutput(warnings);
+  return {
+    command: [name, ...rest],
+    config,
+    pricing,
+    clock,
+    labels,
+    stateDirectory: directory,
+    runId,
+    warnings,
+    ...(pattern === undefined ? {} : { pattern }),
+    ...(output === undefined ? {} : { output }),
+    ...(sampling === undefined ? {} : { sampling }),
+  };
+}
+
+/** `K=V` words as labels. @throws UsageError for a name that is given twice. */
+export function labelsOf(words: readonly string[]): Readonly<Record<string, string>> {
+  const labels: Record<string, string> = {};
+  for (const word of words) {
+    const at = word.indexOf('=');
+    const key = word.slice(0, at);
+    if (key in labels) throw new UsageError(`--label ${key} is given twice. Give each label once.`);
+    labels[key] = word.slice(at + 1);
+  }
+  return labels;
+}
+
+async function patternOf(config: Config): Promise<StepPattern | undefined> {
+  if (config.stepPattern === undefined) return undefined;
+  const { compileStepPattern } = await import('../run/steps.ts');
+  try {
+    return compileStepPattern(config.stepPattern);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function runIdOf(config: Config, directory: string): Promise<string> {
+  if (config.resume === undefined) return reserveRun(directory, wallNow());
+  const { findRun } = await import('../ledger/runs.ts');
+  return (await findRun(directory, config.resume)).id;
+}
+
+async function openOutput(warnings: Warning[]): Promise<JobOutput | undefined> {
+  const { openJobOutput } = await import('../run/output.ts');
+  try {
+    return openJobOutput(tmpdir());
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    warnings.push({ code: 'steps-unseen', message: `Steps are not counted: ${cause}` });
+    return undefined;
+  }
+}
+
+/** The run's socket, and who answers its marks once CMD runs. */
+export interface RunMarks extends AsyncDisposable {
+  readonly socketPath?: string;
+  /** Marks and questions go to `handler` from now on. */
+  answer(handler: MarkHandler): void;
+}
+
+/** Who answers. */
+export interface MarkHandler {
+  mark(mark: Mark): MarkOutcome;
+  read(path: string): unknown;
+}
+
+async function openMarks(plan: RunPlan): Promise<RunMarks> {
+  let handler: MarkHandler | undefined;
+  const answer = (next: MarkHandler): void => {
+    handler = next;
+  };
+  try {
+    const socket = await RunSocket.open({
+      path: join(runDirectory(plan.stateDirectory, plan.runId), 'run.sock'),
+      mark: (mark) =>
+        handler?.mark(mark) ?? {
+          kind: 'refused',
+          message: 'The run has not started yet. Try again.',
+        },
+      read: (path) => handler?.read(path),
+    });
+    return {
+      socketPath: socket.path,
+      answer,
+      [Symbol.asyncDispose]: () => socket[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    plan.warnings.push({
+      code: 'no-socket',
+      message: error instanceof Error ? error.message : String(error),
+    });
+    return { answer, [Symbol.asyncDispose]: async () => undefined };
+  }
+}

@@ -1,0 +1,83 @@
+// Config → the sources to read, and what only some of them can do.
+
+import type { Clock } from '../clock.ts';
+import { UsageError } from '../config.ts';
+import type { Config } from '../options.ts';
+import type { LogOptions } from '../source/log/read-log.ts';
+import { openSources } from '../source/open.ts';
+import type { Source } from '../source/source.ts';
+import type { Instant } from '../units.ts';
+
+/** How a trace is to be played, where there is one. */
+export interface TracePlay {
+  readonly speed: number | 'max';
+  readonly loop?: boolean;
+  readonly restampToNow?: boolean;
+}
+
+/** What a log does not say itself, from the options. @throws SourceError for a bad --columns */
+export async function logOptions(config: Config): Promise<LogOptions> {
+  const columns =
+    config.columns === undefined
+      ? undefined
+      : (await import('../source/log/column-mapping.ts')).parseColumnMapping(config.columns);
+  return {
+    ...(config.traceTimeZone !== undefined && { traceTimeZone: config.traceTimeZone }),
+    ...(config.gpuCount !== undefined && { gpuCount: config.gpuCount }),
+    ...(columns !== undefined && { columns }),
+  };
+}
+
+/** The sources that the options ask for, not started yet. @throws UsageError, SourceError */
+export async function chooseSources(
+  config: Config,
+  clock: Clock,
+  choice: { readonly play?: TracePlay; readonly waitsForDriver?: boolean },
+): Promise<Source[]> {
+  const kinds = config.source ?? (config.trace === undefined ? [] : (['replay'] as const));
+  if (config.trace !== undefined && !kinds.includes('replay'))
+    throw new UsageError(
+      '--trace is for --source replay, not for live sources. Leave one of them out.',
+    );
+  return openSources(
+    {
+      kinds,
+      ...(config.periodSeconds !== undefined && { periodSeconds: config.periodSeconds }),
+      ...(choice.waitsForDriver !== undefined && { waitsForDriver: choice.waitsForDriver }),
+      ...(config.trace !== undefined && {
+        replay: {
+          files: config.trace,
+          speed: choice.play?.speed ?? 1,
+          loop: choice.play?.loop ?? false,
+          restampToNow: choice.play?.restampToNow ?? false,
+          log: await logOptions(config),
+        },
+      }),
+    },
+    clock,
+  );
+}
+
+/** A source that can poll faster for a while, or be stuck inside the driver. */
+interface NativeSource {
+  burst(until: Instant): void;
+  isStuck(): boolean;
+}
+
+function nativeSources(sources: readonly Source[]): NativeSource[] {
+  return sources
+    .map((source) => ('current' in source ? source.current : source))
+    .filter(
+      (source): source is NativeSource =>
+        typeof source === 'object' && source !== null && 'burst' in source && 'isStuck' in source,
+    );
+}
+
+/** Polls as fast as is useful until `until`, where a source can: the edges of runs and windows (MEASUREMENT.md §4.4). */
+export function burst(sources: readonly Source[], until: Instant): void {
+  for (const source of nativeSources(sources)) source.burst(until);
+}
+
+/** Whether a thread of ours is inside a call that does not return. */
+export const isStuck = (sources: readonly Source[]): boolean =>
+  nativeSources(sources).some((source) => source.isStuck());

@@ -1,0 +1,33 @@
+// Where the ledger is, and what to say when the disk refuses.
+
+import { homedir } from 'node:os';
+
+import type { LedgerFault } from '../ledger/journal.ts';
+import { locateStateDirectory } from '../ledger/state-dir.ts';
+import type { Config } from '../options.ts';
+import type { Context } from './context.ts';
+
+/** The state directory of a command; of the service where there is nothing else to say. */
+export function stateDirectory(config: Config, context: Context, service = false): string {
+  return locateStateDirectory({
+    explicit: config.stateDir,
+    service,
+    environment: context.environment,
+    homeDirectory: homedir(),
+  });
+}
+
+/** Says a ledger's trouble, loudly and once each way: the books go on in memory. */
+export const sayFault =
+  (context: Context) =>
+  (fault: LedgerFault): void => {
+    const dropped =
+      fault.kind === 'caught-up' && fault.droppedRecords > 0
+        ? `, ${fault.droppedRecords} records are lost`
+        : '';
+    const text =
+      fault.kind === 'failing'
+        ? fault.message
+        : `The ledger ${fault.path} is written again${dropped}.`;
+    context.stderr.write(`wattmeter: ${text}\n`);
+  };

@@ -1,0 +1,35 @@
+// A stored run as a report: as its books were kept, or under another tariff, zone or PUE, as if measured so.
+
+import { resolveStored } from '../config.ts';
+import { refillAccount, readRun } from '../ledger/read-run.ts';
+import type { Config } from '../options.ts';
+import type { Report } from '../report/report.ts';
+import type { Context } from './context.ts';
+import { openPricing, PRICING_KEYS } from './pricing.ts';
+import { reportOf } from './reporting.ts';
+
+/** The report of a stored run; options given here replace those that its books were kept under. */
+export async function storedReport(
+  stateDirectory: string,
+  id: string,
+  options: { readonly context: Context; readonly config?: Config },
+): Promise<Report> {
+  const { context, config = {} } = options;
+  const kept = await readRun(stateDirectory, id);
+  const pricing = await openPricing({ ...resolveStored(kept.facts['pricing']), ...config });
+  const isRepriced = PRICING_KEYS.some((key) => config[key] !== undefined);
+  const charge = pricing.createCharger();
+  const { account, stored } = await refillAccount(
+    stateDirectory,
+    id,
+    isRepriced ? charge : undefined,
+  );
+  if (!stored.closed) {
+    account.addWarning({
+      code: 'run-not-closed',
+      message:
+        'The books of this run are not closed: it is still going on, or its Wattmeter died (wattmeter recover).',
+    });
+  }
+  return reportOf(account.books(stored), { pricing, context });
+}
