@@ -1,0 +1,50 @@
+// What a PromQL expression asks for, by Prometheus's own grammar: every metric with the labels that it is selected by.
+
+import { parser } from '@prometheus-io/lezer-promql';
+
+import { FAMILIES } from '../../exporter/families.ts';
+import { READ_DURATION_FAMILY } from '../../exporter/read-duration.ts';
+
+/** A metric in an expression, and the labels that its matchers name. */
+export interface Selection {
+  readonly metric: string;
+  readonly labels: readonly string[];
+}
+
+/** What an expression selects. @throws Error when it is no PromQL. */
+export function selectionsOf(expression: string): Selection[] {
+  const selections: { metric: string; labels: string[] }[] = [];
+  parser.parse(expression).iterate({
+    enter(node) {
+      const text = expression.slice(node.from, node.to);
+      if (node.type.isError) throw new Error(`Not PromQL at ${node.from}: ${expression}`);
+      if (node.name === 'VectorSelector') selections.push({ metric: '', labels: [] });
+      const current = selections.at(-1);
+      if (node.name === 'Identifier' && node.node.parent?.name === 'VectorSelector' && current) {
+        current.metric = text;
+      }
+      if (
+        node.name === 'LabelName' &&
+        node.matchContext(['LabelMatchers', 'UnquotedLabelMatcher'])
+      ) {
+        current?.labels.push(text);
+      }
+    },
+  });
+  return selections;
+}
+
+/** Every metric that a Wattmeter exposes, with its labels; a histogram as the series that it is stored as. */
+export const EXPOSED: ReadonlyMap<string, readonly string[]> = new Map([
+  ...FAMILIES.map(({ name, labelNames }) => [name, labelNames] as const),
+  ...['_bucket', '_sum', '_count'].map(
+    (suffix) =>
+      [
+        `${READ_DURATION_FAMILY.name}${suffix}`,
+        [...READ_DURATION_FAMILY.labelNames, ...(suffix === '_bucket' ? ['le'] : [])],
+      ] as const,
+  ),
+]);
+
+/** Labels that Prometheus adds to what it scrapes. */
+export const TARGET_LABELS = ['cluster', 'instance', 'job'];
