@@ -1,8 +1,10 @@
 // What an interval costs: its facility energy at the price in force when it was used. Pure.
 
 import type { Charge, Interval } from '../model.ts';
-import { meanOver } from '../schedule.ts';
+import type { SignedMean } from '../schedule.ts';
 import { toKilowattHours } from '../units.ts';
+import type { PriceLedger } from './periods.ts';
+import { createPricer, type Pricer } from './pricer.ts';
 import type { Tariff } from './tariff.ts';
 
 /** The money of an interval, and the energy it is charged for. */
@@ -17,18 +19,20 @@ export type EnergyCharge = Pick<
 >;
 
 /**
- * Prices an interval, its energy spread evenly over it (ECONOMICS.md §2). Slices at a negative price are a credit, so
- * that cost and credit both only grow. The uncertainty parts that a device's intervals share are priced alike, for
- * u(cost)² of MEASUREMENT.md §4.8. Where the tariff has a gap the money is absent, unless no energy was used in it.
- * `powerUsageEffectiveness` (≥ 1) is applied here and nowhere else.
+ * Prices an interval, its energy spread evenly over it (ECONOMICS.md §2), and books it in the ledger of price periods
+ * where there is one. Parts at a negative price are a credit, so that cost and credit both only grow. The uncertainty
+ * parts that a device's intervals share are priced alike, for u(cost)² of MEASUREMENT.md §4.8. Where the tariff has a
+ * gap the money is absent, unless no energy was used in it. `powerUsageEffectiveness` (≥ 1) is applied here and nowhere
+ * else.
  */
-export function priceInterval(
+export function chargeInterval(
   interval: Interval,
-  tariff: Tariff,
+  pricer: Pricer,
   powerUsageEffectiveness: number,
+  ledger?: PriceLedger,
 ): EnergyCharge {
   const energy = toKilowattHours(interval.energyJoules * powerUsageEffectiveness);
-  const price = meanOver(tariff.price, interval.startSeconds, interval.endSeconds);
+  const price = meanPrice(interval, energy, pricer, ledger);
   if (price === undefined) {
     return energy === 0
       ? { facilityKilowattHours: energy, costAmount: 0, creditAmount: 0 }
@@ -44,4 +48,39 @@ export function priceInterval(
     offsetCostAmount: offsetJoules * perJoule,
     aliasCostAmount: aliasJoules * perJoule,
   };
+}
+
+/** The same under a tariff whose price does not depend on what was used before; a tiered one needs a pricer of its run. */
+export function priceInterval(
+  interval: Interval,
+  tariff: Tariff,
+  powerUsageEffectiveness: number,
+): EnergyCharge {
+  if (tariff.tiers !== undefined) {
+    throw new Error(`${tariff.source}: a tiered tariff is priced by one pricer per run.`);
+  }
+  return chargeInterval(interval, createPricer(tariff), powerUsageEffectiveness);
+}
+
+// A pricer books what it is asked for, so it is asked once: for the mean alone, or for the slices it is made of.
+function meanPrice(
+  { startSeconds, endSeconds }: Interval,
+  energy: number,
+  pricer: Pricer,
+  ledger: PriceLedger | undefined,
+): SignedMean | undefined {
+  if (ledger === undefined || energy === 0 || endSeconds <= startSeconds) {
+    return pricer.meanOver(startSeconds, endSeconds, energy);
+  }
+  let positive = 0;
+  let negative = 0;
+  let isKnown = true;
+  for (const slice of pricer.price(startSeconds, endSeconds, energy)) {
+    ledger.add(slice);
+    const { pricePerKilowattHour: price } = slice;
+    if (price === undefined) isKnown = false;
+    else if (price < 0) negative += (price * slice.energyKilowattHours) / energy;
+    else positive += (price * slice.energyKilowattHours) / energy;
+  }
+  return isKnown ? { positive, negative } : undefined;
 }
