@@ -17,7 +17,10 @@ export interface CostParts {
   readonly labelling?: Range;
   /** People + hardware + labelling, of those that are known. */
   readonly total?: Range;
-  readonly electricity: Range;
+  /** Of computing: inside the rent where there is one. */
+  readonly computeElectricity: Range;
+  /** Of moving and keeping data, which no rent of GPUs includes. */
+  readonly dataElectricity: Range;
   /** What a GPU-hour costs, rent or amortisation; absent when bought outright. */
   readonly ratePerGpuHour?: Range;
   readonly deploymentElectricity?: Range;
@@ -38,7 +41,8 @@ export function costOf(basis: Basis, energy: EnergyParts): CostParts {
   const known = [people, hardware, labelling].filter((part) => part !== undefined);
   return {
     ...(known.length === 0 ? {} : { total: sumOf(...known) }),
-    electricity: productOf(sumOf(energy.compute, energy.dataTotal), price),
+    computeElectricity: productOf(energy.compute, price),
+    dataElectricity: productOf(energy.dataTotal, price),
     ...(people === undefined ? {} : { people }),
     ...(hardware === undefined ? {} : { hardware }),
     ...(labelling === undefined ? {} : { labelling }),
@@ -60,12 +64,7 @@ export function costSections(basis: Basis, energy: EnergyParts, cost: CostParts)
     ...money('hardwareCost', hardwareLabel(basis.plan.hardware), cost.hardware),
     ...money('labellingCost', 'Labelling', cost.labelling),
     ...money('totalCost', 'C, their sum', cost.total),
-    ...money(
-      'electricityCost',
-      rented ? 'Electricity (inside rent)' : 'Electricity (beside C)',
-      cost.electricity,
-      basis.price.provenance,
-    ),
+    ...electricityFigures(basis, cost, rented),
     ...shareFigure(cost, rented),
     {
       key: 'pricePerKilowattHour',
@@ -149,13 +148,25 @@ function moneyFigure(
         ];
 }
 
+function electricityFigures(basis: Basis, cost: CostParts, rented: boolean): Figure[] {
+  const money = moneyFigure(basis);
+  const from = basis.price.provenance;
+  const { computeElectricity: compute, dataElectricity: data } = cost;
+  if (!rented)
+    return money('electricityCost', 'Electricity (beside C)', sumOf(compute, data), from);
+  return [
+    ...money('electricityInsideRentCost', 'Electricity (inside rent)', compute, from),
+    ...(data.high === 0 ? [] : money('electricityCost', 'Electricity of data', data, from)),
+  ];
+}
+
 function shareFigure(cost: CostParts, rented: boolean): Figure[] {
   if (!rented || cost.hardware === undefined || cost.hardware.low === 0) return [];
   return [
     {
       key: 'electricityShareOfRentPercent',
       label: "Electricity's share of rent",
-      value: scaled(shareOf(cost.electricity, cost.hardware), 100),
+      value: scaled(shareOf(cost.computeElectricity, cost.hardware), 100),
       unit: '%',
       provenance: 'modelled',
       note: 'the landlord pays it; it is never added to the rent',

@@ -53,6 +53,7 @@ describe("the article's cases", () => {
     const worked = estimateCase('worked-example');
     expect(mid(worked, 'energy', 'computeKilowattHours')).toBe(5000);
     expect(mid(worked, 'energy', 'dataKilowattHours')).toBe(100);
+    expect(mid(worked, 'cost', 'electricityCost')).toBeCloseTo(510, 9);
     expect(worked.checks).toEqual([]);
   });
 
@@ -192,7 +193,19 @@ describe('cost', () => {
     });
     expect(mid(plan, 'cost', 'hardwareCost')).toBe(2000);
     expect(mid(plan, 'cost', 'totalCost')).toBe(2000);
+    expect(mid(plan, 'cost', 'electricityInsideRentCost')).toBeCloseTo(120, 9);
     expect(mid(plan, 'cost', 'electricityShareOfRentPercent')).toBeCloseTo(6, 9);
+    expect(figure(plan, 'cost', 'electricityCost')).toBeUndefined();
+  });
+
+  test('no rent of GPUs includes the electricity of data kept elsewhere', () => {
+    const plan = estimatePlan({
+      ...gpuPlan,
+      hardware: { kind: 'rented', ratePerGpuHour: exactly(2) },
+      data: { formula: { k: exactly(0.2), hours: exactly(500), kilowatts: exactly(1) } },
+    });
+    expect(mid(plan, 'cost', 'electricityInsideRentCost')).toBeCloseTo(120, 9);
+    expect(mid(plan, 'cost', 'electricityCost')).toBeCloseTo(20, 9);
   });
 
   test('owned hardware costs capex (1 − residual) ÷ (life · 8760 · use) + operation per GPU-hour', () => {
