@@ -1,10 +1,8 @@
 // Several sources as one stream, each at its own pace: a source that hangs holds up none of the others.
 
-import type { Clock } from './clock.ts';
 import type { SourceKind } from './model.ts';
 import type { Source, SourceEvent } from './source/source.ts';
 import { SourceError } from './source/source.ts';
-import { after, type Instant } from './units.ts';
 
 /** What a source said, and which. */
 export type SampledEvent = SourceEvent & { readonly source: SourceKind };
@@ -106,29 +104,4 @@ function openMailbox<T>(): Mailbox<T> {
       wake?.();
     },
   };
-}
-
-/**
- * The moments at which a polled source reads: every `periodSeconds` on a fixed grid. Reads cannot overlap, because the
- * next moment is asked for when the read is done; moments that passed meanwhile are skipped, not made up for.
- */
-export async function* moments(
-  clock: Clock,
-  periodSeconds: number,
-  signal: AbortSignal,
-): AsyncGenerator<Instant, void, void> {
-  const startSeconds = clock.now();
-  let count = 0;
-  while (!signal.aborted) {
-    const moment = after(startSeconds, count * periodSeconds);
-    try {
-      await clock.sleepUntil(moment, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
-    }
-    yield moment;
-    const passed = Math.floor((clock.now() - startSeconds) / periodSeconds);
-    count = Math.max(count, passed) + 1;
-  }
 }

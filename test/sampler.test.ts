@@ -1,9 +1,9 @@
-// sample() and moments(): several sources at their own pace, none in the way of another.
+// sample(), bestAvailable() and openSources(): several sources at their own pace, none in the way of another.
 
 import { describe, expect, test } from 'vitest';
 
 import { instant } from '../agent/units.ts';
-import { moments, sample, type SampledEvent } from '../agent/sampler.ts';
+import { sample, type SampledEvent } from '../agent/sampler.ts';
 import { bestAvailable } from '../agent/source/best-available.ts';
 import { openSources } from '../agent/source/open.ts';
 import { SourceError, type Source, type SourceEvent } from '../agent/source/source.ts';
@@ -99,30 +99,6 @@ describe('sample()', () => {
     });
     await collect(sample([eager], signal()), 5);
     expect(asked).toBeLessThanOrEqual(6);
-  });
-});
-
-describe('moments()', () => {
-  test('keep to a grid, and skip what passed while the reader was busy', async () => {
-    const clock = testClock(1000);
-    const seen: number[] = [];
-    for await (const moment of moments(clock, 0.5, signal())) {
-      seen.push(Math.round((moment - 1000) * 10) / 10);
-      // The second read takes 1.7 s.
-      if (seen.length === 2) clock.advance(1.7);
-      if (seen.length === 5) break;
-    }
-    expect(seen).toEqual([0, 0.5, 2.5, 3, 3.5]);
-  });
-
-  test('end when told to', async () => {
-    const control = new AbortController();
-    let count = 0;
-    for await (const _ of moments(testClock(), 1, control.signal)) {
-      count += 1;
-      if (count === 3) control.abort();
-    }
-    expect(count).toBe(3);
   });
 });
 

@@ -1,6 +1,8 @@
 // One query after the other: devices are announced before their readings, a full round counts as one read, and a GPU
 // that others outlive is gone.
 
+import type { Clock } from '../clock.ts';
+import type { Batch } from '../model.ts';
 import { instant, type Instant } from '../units.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Failure } from './nvidia-smi-failure.ts';
@@ -19,19 +21,30 @@ export interface CycleReader {
   passTime(now: Instant, failure: Failure | undefined): void;
 }
 
-/** A reader that pushes what it finds into `queue`. */
-export function cycleReader(
-  parser: RowParser,
-  queue: EventQueue<SourceEvent>,
-  periodSeconds: number,
-  absentSeconds: number,
-): CycleReader {
+/** Whose lines, and where to. */
+export interface CycleOptions {
+  readonly parser: RowParser;
+  readonly queue: EventQueue<SourceEvent>;
+  readonly clock: Clock;
+  readonly periodSeconds: number;
+  /** A GPU that has no row for so long while others have is gone. */
+  readonly absentSeconds: number;
+}
+
+/** A reader that pushes what it finds into the queue. */
+export function cycleReader(options: CycleOptions): CycleReader {
+  const { parser, queue, clock } = options;
   const seenSeconds = new Map<string, Instant>();
   const seenInCycle = new Set<string>();
   let announcedVersion = 0;
   let cycleStart: Instant | undefined;
   let tickSeconds = -Infinity;
   let notUnderstood = 0;
+
+  const batchEvent = (batch: Batch): SourceEvent => ({
+    kind: 'batch',
+    batch: { ...batch, wallOffsetSeconds: clock.wallOffset() },
+  });
 
   const announce = (): void => {
     if (parser.devicesVersion === announcedVersion) return;
@@ -42,12 +55,12 @@ export function cycleReader(
   const closeCycle = (time: Instant): void => {
     if (cycleStart !== undefined) {
       // nvidia-smi sleeps after each query: what is left of a cycle is the query itself.
-      const durationSeconds = Math.max(0, time - cycleStart - sleepSeconds(periodSeconds));
+      const durationSeconds = Math.max(0, time - cycleStart - sleepSeconds(options.periodSeconds));
       queue.push({ kind: 'read', durationSeconds, timeSeconds: time });
     }
     cycleStart = time;
     seenInCycle.clear();
-    forgetAbsent(parser, seenSeconds, time - absentSeconds);
+    forgetAbsent(parser, seenSeconds, time - options.absentSeconds);
   };
 
   return {
@@ -69,7 +82,7 @@ export function cycleReader(
         if (seenInCycle.has(outcome.uuid) || cycleStart === undefined) closeCycle(time);
         seenInCycle.add(outcome.uuid);
         seenSeconds.set(outcome.uuid, time);
-        batches.push({ kind: 'batch', batch: outcome.batch });
+        batches.push(batchEvent(outcome.batch));
       }
       announce();
       for (const event of batches) queue.push(event);
@@ -78,10 +91,8 @@ export function cycleReader(
     passTime(now, failure) {
       if (notUnderstood > 0) queue.push(malformedFault(notUnderstood));
       notUnderstood = 0;
-      if (failure !== undefined) {
-        for (const batch of parser.failed(failure.status, now))
-          queue.push({ kind: 'batch', batch });
-      }
+      const failed = failure === undefined ? [] : parser.failed(failure.status, now);
+      for (const batch of failed) queue.push(batchEvent(batch));
       tickSeconds = now;
       queue.push({ kind: 'tick', timeSeconds: now });
     },

@@ -66,8 +66,10 @@ export class NvidiaSmiWatch {
     this.#stop = stop;
     this.#command = options.command ?? 'nvidia-smi';
     this.#env = options.env ?? process.env;
-    const { periodSeconds, timing } = options;
-    this.#cycles = cycleReader(this.#parser, queue, periodSeconds, timing.absentSeconds);
+    const { clock, periodSeconds, timing } = options;
+    const { absentSeconds } = timing;
+    const parser = this.#parser;
+    this.#cycles = cycleReader({ parser, queue, clock, periodSeconds, absentSeconds });
   }
 
   /** Runs one child after the other, never two at once. @throws {SourceError} when waiting cannot help. */

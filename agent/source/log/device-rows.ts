@@ -106,6 +106,6 @@ function batchOf(
     },
     ...(counterJoules !== undefined && { counterJoules }),
     ...(gauges !== undefined && { gauges }),
-    ...(wallOffsetSeconds !== 0 && { wallOffsetSeconds }),
+    wallOffsetSeconds,
   };
 }
