@@ -97,6 +97,8 @@ class CounterFusion implements Counter {
   #queue: Cell[] = [];
   #head = 0;
   #frontier = -Infinity;
+  /** Cells up to here have been given to the sink. */
+  #emitted = -Infinity;
   #lastTime = NaN;
   #lastValue = NaN;
   /** Where the counter was left when it fell silent: a later reading may tell what gaps since then held. */
@@ -210,7 +212,13 @@ class CounterFusion implements Counter {
 
   #place(knot: Knot): void {
     const last = this.#knots.at(-1);
-    if (last !== undefined && !knot.baseline && knot.time <= last.time) return;
+    if (!knot.baseline && last !== undefined && knot.time <= last.time) return;
+    if (knot.baseline && knot.time < Math.max(this.#emitted, last?.time ?? -Infinity)) {
+      // Time up to here is told already: the next change of the counter makes a better beginning.
+      this.#knots = [];
+      this.#passOn(Infinity);
+      return;
+    }
     this.#knots.push(knot);
     if (knot.baseline) this.#options.gaps.forgetGaps();
     this.#drain(false);
@@ -348,7 +356,7 @@ class CounterFusion implements Counter {
       !this.#disagreement.disagrees &&
       !this.#nearEdge(first.time, next.time) &&
       this.#options.shapeIsFiner(duration, Math.max(...shape.map(lengthOf)));
-    const { sink } = this.#options;
+    const sink = (cell: Cell): void => this.#emit(cell);
     if (!fuse) {
       sink(flatStep(first.time, next.time, step, integral, measured, timing, doubt));
       return;
@@ -366,8 +374,13 @@ class CounterFusion implements Counter {
           this.#left.bookedJoules += overlap.energyJoules;
         }
       }
-      this.#options.sink(cell);
+      this.#emit(cell);
     }
+  }
+
+  #emit(cell: Cell): void {
+    this.#emitted = cell.end;
+    this.#options.sink(cell);
   }
 
   /** Takes the queued cells before `time`, cutting the one that straddles it. */

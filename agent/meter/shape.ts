@@ -199,7 +199,9 @@ class PowerShape implements Shape {
     }
     if (dense) {
       const refresh = this.#placeRefresh(this.#lastTime, time);
-      this.#closeLevel(refresh.time);
+      // On a locked grid all limits err together and only the run's edges notice; else each errs for itself.
+      const slip = refresh.locked ? 0 : (watts - this.#lastWatts) * refresh.uncertainty;
+      this.#closeLevel(refresh.time, slip * slip);
       this.#startLevel(refresh.time, watts);
       this.#levelTiming = refresh.uncertainty;
       return;
@@ -230,7 +232,10 @@ class PowerShape implements Shape {
   }
 
   /** When in (previous, time] the register refreshed. */
-  #placeRefresh(previous: number, time: number): { time: number; uncertainty: number } {
+  #placeRefresh(
+    previous: number,
+    time: number,
+  ): { time: number; uncertainty: number; locked: boolean } {
     const { grid } = this.#options.sensor;
     const middle = (previous + time) / 2;
     if (grid.lockedAt(time)) {
@@ -239,10 +244,11 @@ class PowerShape implements Shape {
         return {
           time: Math.max(previous, refresh),
           uncertainty: Math.min(grid.phaseUncertaintySeconds(time), (time - previous) / 3.5),
+          locked: true,
         };
       }
     }
-    return { time: middle, uncertainty: (time - previous) / Math.sqrt(12) };
+    return { time: middle, uncertainty: (time - previous) / Math.sqrt(12), locked: false };
   }
 
   /** The same value once more is a refresh like any other: time goes on at this power. */
@@ -251,17 +257,24 @@ class PowerShape implements Shape {
     this.#pushLevel(time - this.#delay, 'level');
   }
 
-  #closeLevel(time: number): void {
+  #closeLevel(time: number, variance = 0): void {
     const { sensor } = this.#options;
     const single =
       time - this.#levelStart <= ONE_REFRESH * this.#period && sensor.coverage >= FULL_COVERAGE;
-    this.#pushLevel(time - this.#delay, single ? 'box' : 'level');
+    this.#pushLevel(time - this.#delay, single ? 'box' : 'level', variance);
   }
 
-  #pushLevel(end: number, profile: 'box' | 'level'): void {
+  #pushLevel(end: number, profile: 'box' | 'level', variance = 0): void {
     const duration = end - this.#frontier;
     if (duration <= 0) return;
-    this.#push(end, this.#lastWatts * duration, profile, this.#lastWatts, this.#lastWatts, 0);
+    this.#push(
+      end,
+      this.#lastWatts * duration,
+      profile,
+      this.#lastWatts,
+      this.#lastWatts,
+      variance,
+    );
   }
 
   /** Refreshes between two readings that nobody met: a straight line, and the doubt that it deserves. */

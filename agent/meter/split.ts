@@ -10,24 +10,75 @@ export interface Surroundings {
   readonly afterWatts: number | undefined;
 }
 
-/** A run starts or ends at the cut, so power is thought to step exactly there. */
+/** What is thought to happen to the power at a cut: a run starts, a run ends, or nothing. */
 export type Edge = 'start' | 'end' | undefined;
+
+/** A moment at which power is thought to step. */
+export interface KnownEdge {
+  readonly time: number;
+  readonly edge: 'start' | 'end';
+}
 
 const clamp = (value: number, low: number, high: number): number =>
   Math.min(Math.max(value, low), high);
 
-/** Energy of the cell before `time`. */
+/** Energy of the cell before `time`; `edges` are those that lie inside the cell, in order of time. */
 export function energyBefore(
   cell: MeasuredCell,
   time: number,
   around: Surroundings,
-  edge: Edge,
+  edges: readonly KnownEdge[],
 ): number {
   if (time <= cell.start) return 0;
   if (time >= cell.end) return cell.energyJoules;
-  return cell.profile === 'box'
-    ? energyBeforeInBox(cell, time, around, edge)
-    : energyBeforeOnRamp(cell, time);
+  if (cell.profile !== 'box') return energyBeforeOnRamp(cell, time);
+  return edges.length > 0
+    ? energyBetweenEdges(cell, time, around, edges)
+    : energyBeforeInBox(cell, time, around);
+}
+
+/** E(a) = P_pre·(a − (u−W)) before a run's start, P_post·(u − b) after its end, and level in between. */
+function energyBetweenEdges(
+  cell: MeasuredCell,
+  time: number,
+  around: Surroundings,
+  edges: readonly KnownEdge[],
+): number {
+  let from = { time: cell.start, joules: 0 };
+  for (const { time: at, edge } of edges) {
+    const joules = Math.max(from.joules, energyAtEdge(cell, at, around, edge));
+    if (time <= at) return between(from, { time: at, joules }, time);
+    from = { time: at, joules };
+  }
+  return between(from, { time: cell.end, joules: cell.energyJoules }, time);
+}
+
+interface Point {
+  readonly time: number;
+  readonly joules: number;
+}
+
+const between = (from: Point, to: Point, time: number): number =>
+  to.time > from.time
+    ? from.joules + ((to.joules - from.joules) * (time - from.time)) / (to.time - from.time)
+    : to.joules;
+
+function energyAtEdge(
+  cell: MeasuredCell,
+  time: number,
+  { beforeWatts, afterWatts }: Surroundings,
+  edge: 'start' | 'end',
+): number {
+  const energy = cell.energyJoules;
+  const low = Math.min(0, energy);
+  const high = Math.max(0, energy);
+  if (edge === 'start' && beforeWatts !== undefined) {
+    return clamp(beforeWatts * (time - cell.start), low, high);
+  }
+  if (edge === 'end' && afterWatts !== undefined) {
+    return energy - clamp(afterWatts * (cell.end - time), low, high);
+  }
+  return (energy * (time - cell.start)) / (cell.end - cell.start);
 }
 
 function energyBeforeOnRamp(cell: MeasuredCell, time: number): number {
@@ -41,26 +92,15 @@ function energyBeforeOnRamp(cell: MeasuredCell, time: number): number {
 
 /**
  * A box between two powers that it lies between is taken for one step from the one to the other, placed where the
- * box's mean says: E = y·W − P_pre·(a − (u−W)) with the step's own place instead of a guess. A box that is higher or
- * lower than both its neighbours is level, unless a run's edge says where the power stepped.
+ * box's mean says: a step's own place instead of a guess. A box higher or lower than both its neighbours is level.
  */
 function energyBeforeInBox(
   cell: MeasuredCell,
   time: number,
   { beforeWatts, afterWatts }: Surroundings,
-  edge: Edge,
 ): number {
   const power = cellWatts(cell);
   const passed = time - cell.start;
-  const rest = cell.end - time;
-  const low = Math.min(0, cell.energyJoules);
-  const high = Math.max(0, cell.energyJoules);
-  if (edge === 'start' && beforeWatts !== undefined) {
-    return clamp(beforeWatts * passed, low, high);
-  }
-  if (edge === 'end' && afterWatts !== undefined) {
-    return cell.energyJoules - clamp(afterWatts * rest, low, high);
-  }
   if (beforeWatts === undefined || afterWatts === undefined) return power * passed;
   if ((power - beforeWatts) * (afterWatts - power) <= 0) return power * passed;
   const step = ((cell.end - cell.start) * (afterWatts - power)) / (afterWatts - beforeWatts);
@@ -84,15 +124,21 @@ export function cutUncertainty(
     const beyond = towards === 'start' ? cell.end - time : time - cell.start;
     return Math.hypot(clock, (uncertaintyJoules * beyond) / (cell.end - cell.start));
   }
-  const step = Math.max(
-    Math.abs((around.beforeWatts ?? power) - power),
-    Math.abs((around.afterWatts ?? power) - power),
-    Math.abs(cell.endWatts - cell.startWatts),
-  );
+  const step = stepWatts(cell, around);
   const timing = timingUncertainty(cell, time, around, edge, step);
   if (cell.profile === 'level') return Math.hypot(clock, timing);
   const inside = Math.min(time - cell.start, cell.end - time);
   return Math.hypot(clock, timing, insideUncertainty(cell, time, around, edge, step * inside));
+}
+
+/** By how much power changes at a cell or inside it; of a box only its neighbours can tell. */
+function stepWatts(cell: MeasuredCell, { beforeWatts, afterWatts }: Surroundings): number {
+  if (cell.profile !== 'box') return Math.abs(cell.endWatts - cell.startWatts);
+  const power = cellWatts(cell);
+  return Math.max(
+    Math.abs((beforeWatts ?? power) - power),
+    Math.abs((afterWatts ?? power) - power),
+  );
 }
 
 /**
@@ -104,10 +150,10 @@ function timingUncertainty(
   time: number,
   { beforeWatts, afterWatts }: Surroundings,
   edge: Edge,
-  stepWatts: number,
+  step: number,
 ): number {
   const { startTimingSeconds, endTimingSeconds } = cell;
-  if (cell.method !== 'counter') return stepWatts * Math.max(startTimingSeconds, endTimingSeconds);
+  if (cell.method !== 'counter') return step * Math.max(startTimingSeconds, endTimingSeconds);
   const box = cell.profile === 'box';
   if (box && edge === 'start' && beforeWatts !== undefined) return beforeWatts * startTimingSeconds;
   if (box && edge === 'end' && afterWatts !== undefined) return afterWatts * endTimingSeconds;
@@ -124,8 +170,8 @@ function insideUncertainty(
   edge: Edge,
   reachJoules: number,
 ): number {
-  if (edge === undefined) return reachJoules / Math.sqrt(3);
-  const declared = energyBefore(cell, time, around, edge);
-  const found = energyBefore(cell, time, around, undefined);
+  if (edge === undefined || cell.profile !== 'box') return reachJoules / Math.sqrt(3);
+  const declared = energyAtEdge(cell, time, around, edge);
+  const found = energyBeforeInBox(cell, time, around);
   return Math.min(Math.abs(declared - found), reachJoules) / Math.sqrt(3);
 }

@@ -5,7 +5,13 @@ import type { GapReason, Interval, Method } from '../model.ts';
 import { instant, joules, seconds, watts } from '../units.ts';
 import type { Trust } from './boards.ts';
 import { cellWatts, clipCell, type Cell, type GapCell, type MeasuredCell } from './cell.ts';
-import { cutUncertainty, energyBefore, type Edge, type Surroundings } from './split.ts';
+import {
+  cutUncertainty,
+  energyBefore,
+  type Edge,
+  type KnownEdge,
+  type Surroundings,
+} from './split.ts';
 import { NO_UNCERTAINTY, systematicParts } from './uncertainty.ts';
 
 /** Collects cells and publishes intervals. */
@@ -43,6 +49,7 @@ interface TimelineOptions {
 const HOLD_BACK_SECONDS = 0.3;
 // Queues are compacted when this many used cells have gathered at their front.
 const COMPACT_COUNT = 256;
+const EDGE_MEMORY_SECONDS = 60;
 // So many separate gaps can wait for a counter to fill them; older ones stay gaps.
 const BRIDGEABLE_COUNT = 1000;
 
@@ -68,7 +75,7 @@ class CellTimeline implements Timeline {
   #slot = 0;
   #edgeJoules = NaN;
   readonly #cuts: number[] = [];
-  readonly #edges = new Map<number, Edge>();
+  #edges: KnownEdge[] = [];
   #gaps: PublishedGap[] = [];
   #late: Interval[] = [];
   #gapCut = false;
@@ -77,7 +84,7 @@ class CellTimeline implements Timeline {
     this.#options = options;
     this.#settled = options.start;
     this.#frontier = options.start;
-    this.#edges.set(options.start, 'start');
+    this.#edges.push({ time: options.start, edge: 'start' });
   }
 
   get settled(): number {
@@ -101,7 +108,7 @@ class CellTimeline implements Timeline {
         `Cannot cut at ${time}: everything before ${this.#settled} has been published. Cut before more readings are added.`,
       );
     }
-    if (edge !== undefined) this.#edges.set(time, edge);
+    if (edge !== undefined) this.#addEdge(time, edge);
     if (time === this.#settled || this.#cuts.includes(time)) return;
     this.#cuts.push(time);
     this.#cuts.sort((a, b) => a - b);
@@ -119,7 +126,7 @@ class CellTimeline implements Timeline {
   finish(end: number): Interval[] {
     const published: Interval[] = this.#takeLate();
     if (end <= this.#settled) return published;
-    if (!this.#edges.has(end)) this.#edges.set(end, 'end');
+    if (this.#edgeKnownAt(end) === undefined) this.#addEdge(end, 'end');
     while (this.#settled < end) {
       published.push(this.#intervalUntil(Math.min(end, this.#nextBoundary())));
     }
@@ -249,8 +256,9 @@ class CellTimeline implements Timeline {
   ): void {
     const whole = from === cell.start && to === cell.end;
     const around = whole ? NOTHING_AROUND : this.#around(index);
-    const before = whole ? 0 : energyBefore(cell, from, around, this.#edges.get(from));
-    const until = whole ? cell.energyJoules : energyBefore(cell, to, around, this.#edges.get(to));
+    const edges = whole ? [] : this.#edgesWithin(cell);
+    const before = whole ? 0 : energyBefore(cell, from, around, edges);
+    const until = whole ? cell.energyJoules : energyBefore(cell, to, around, edges);
     sum.addMeasured(cell, until - before, from, to);
   }
 
@@ -276,6 +284,22 @@ class CellTimeline implements Timeline {
     if (this.#gaps.length > BRIDGEABLE_COUNT) this.#gaps.shift();
   }
 
+  #addEdge(time: number, edge: 'start' | 'end'): void {
+    // Edges long past serve no cell that is still here.
+    this.#edges = this.#edges
+      .filter((known) => known.time > this.#settled - EDGE_MEMORY_SECONDS && known.time !== time)
+      .concat({ time, edge })
+      .toSorted((a, b) => a.time - b.time);
+  }
+
+  #edgeKnownAt(time: number): Edge {
+    return this.#edges.find((known) => known.time === time)?.edge;
+  }
+
+  #edgesWithin(cell: MeasuredCell): readonly KnownEdge[] {
+    return this.#edges.filter(({ time }) => time > cell.start && time < cell.end);
+  }
+
   #around(index: number): Surroundings {
     const before = index > 0 ? this.#cells[index - 1] : undefined;
     const after = this.#cells[index + 1];
@@ -292,7 +316,7 @@ class CellTimeline implements Timeline {
       if (cell === undefined || cell.start > time) break;
       if (cell.kind === 'gap' || cell.end < time) continue;
       // A cut at the limit of two cells is a cut at the end of the earlier one, unless nothing follows it.
-      return cutUncertainty(cell, time, this.#around(index), this.#edges.get(time));
+      return cutUncertainty(cell, time, this.#around(index), this.#edgeKnownAt(time));
     }
     return 0;
   }
