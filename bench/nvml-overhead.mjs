@@ -3,7 +3,7 @@
 //
 //   npm run build && node bench/nvml-overhead.mjs [SECONDS] [DIST]
 //
-// Each side runs in a process of its own, in turns; its CPU is the process's own user + system time after start-up.
+// Both sides run at once, each in a process of its own; CPU is the process's own user + system time after two minutes.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
@@ -13,9 +13,8 @@ import { pathToFileURL } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 
 const GPUS = 8;
-const TURNS = 3;
-// An agent runs for days: the compilers have long finished by then. Here they are given half a minute.
-const WARM_UP_SECONDS = 30;
+// An agent runs for days: V8 has long compiled by then what is called ten times a second. Here it is given two minutes.
+const WARM_UP_SECONDS = 120;
 const root = resolve(import.meta.dirname, '..');
 
 const SCENARIO = `gpus ${GPUS}
@@ -133,31 +132,23 @@ function measure(side, { library, scenario }, dist, seconds) {
   });
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-
 async function main() {
-  const seconds = Number(process.argv[2] ?? 20);
+  const seconds = Number(process.argv[2] ?? 30);
   const dist = resolve(process.argv[3] ?? join(root, 'dist'));
   const stand = buildLibrary();
-  const results = { bare: [], source: [] };
-  for (let turn = 0; turn < TURNS; turn++) {
-    for (const side of ['bare', 'source']) {
-      results[side].push(await measure(side, stand, dist, seconds));
-    }
-  }
-  const percent = (side) => 100 * median(results[side].map(({ cpu }) => cpu));
-  const mebibytes = (side) => median(results[side].map(({ rss }) => rss)) / 2 ** 20;
-  console.log(
-    `${GPUS} GPUs, 10 Hz, calls of 0.3 ms, ${TURNS} turns of ${seconds} s, medians (simulated driver)`,
+  const [bare, source] = await Promise.all(
+    ['bare', 'source'].map((side) => measure(side, stand, dist, seconds)),
   );
+  console.log(`${GPUS} GPUs, 10 Hz, calls of 0.3 ms, ${seconds} s (simulated driver)`);
   console.log('              CPU of one core   memory');
-  for (const side of ['bare', 'source']) {
-    const name = side === 'bare' ? 'bare worker' : 'NvmlSource ';
-    console.log(
-      `${name}   ${percent(side).toFixed(2).padStart(10)} %   ${mebibytes(side).toFixed(0).padStart(6)} MiB`,
-    );
+  for (const [name, { cpu, rss }] of [
+    ['bare worker', bare],
+    ['NvmlSource ', source],
+  ]) {
+    const percent = (100 * cpu).toFixed(2).padStart(10);
+    console.log(`${name}   ${percent} %   ${(rss / 2 ** 20).toFixed(0).padStart(6)} MiB`);
   }
-  console.log(`ratio         ${(percent('source') / percent('bare')).toFixed(2).padStart(10)}`);
+  console.log(`ratio         ${(source.cpu / bare.cpu).toFixed(2).padStart(10)}`);
 }
 
 if (!isMainThread) await bareWorker(workerData.library);

@@ -44,6 +44,8 @@ const LIBRARY_PATHS: readonly string[] = [
 
 /** How often readings are taken out of the worker's memory. */
 const DRAIN_SECONDS = 0.2;
+// Around an edge somebody waits for them.
+const BURST_DRAIN_SECONDS = 0.05;
 /** A call that is out this long is a hang: its GPUs are said to be a gap. */
 const HANG_SECONDS = 1;
 // Readings never come later than STALE_READ_SECONDS (nvml-read.ts) after their own time, and a little for the way.
@@ -172,7 +174,8 @@ export class NvmlSource implements Source {
   async #pause(signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#ended) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, DRAIN_SECONDS * 1e3);
+      const wait = this.#shared.bursting ? BURST_DRAIN_SECONDS : DRAIN_SECONDS;
+      const timer = setTimeout(resolve, wait * 1e3);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
