@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 
 /** What the double's log says of one process. */
-export interface DoubleEvent {
+interface DoubleEvent {
   readonly event: 'start' | 'sigterm' | 'end';
   readonly pid: number;
   readonly args: readonly string[];

@@ -12,7 +12,12 @@ import type { SourceEvent } from '../../agent/source/source.ts';
 import { instant } from '../../agent/units.ts';
 import * as truth from '../doubles/gpu-scenario.ts';
 import type { SimulatedGpu } from '../doubles/gpu-scenario.ts';
-import { sensorWatts, type LoadTerm, type SensorOfDouble } from '../doubles/nvidia-smi-load.js';
+import {
+  loadEnergyJoules,
+  sensorWatts,
+  type LoadTerm,
+  type SensorOfDouble,
+} from '../doubles/nvidia-smi-load.js';
 import { nvidiaSmiScenario } from '../doubles/nvidia-smi-scenario.ts';
 import { isAlive, nvidiaSmiDouble, type Double } from './double.ts';
 import { temporaryFolder } from './reading.ts';
@@ -108,6 +113,30 @@ describe('nvidiaSmiSource()', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(Math.abs((times[0] ?? 0) - Date.now() / 1e3)).toBeLessThan(30);
     expect(events.some(({ kind }) => kind === 'read')).toBe(true);
+  });
+
+  test('brings the energy that the double really drew', async () => {
+    const originUnixSeconds = Date.now() / 1e3;
+    const load: LoadTerm[] = [
+      { kind: 'constant', watts: 200 },
+      { kind: 'sine', amplitudeWatts: 80, periodSeconds: 1 },
+    ];
+    const { events } = await watch(
+      { originUnixSeconds, gpus: [{ load }] },
+      (seen) => batchesOf(seen).length >= 45,
+    );
+    const readings = batchesOf(events).map(({ timeSeconds, powerWatts }) => ({
+      time: (timeSeconds[0] ?? 0) - originUnixSeconds,
+      watts: powerWatts.instant?.[0] ?? Number.NaN,
+    }));
+    const measured = readings.slice(1).reduce((sum, { time, watts }, at) => {
+      const before = readings[at] ?? { time, watts };
+      return sum + ((watts + before.watts) / 2) * (time - before.time);
+    }, 0);
+    // Shown values are of the 100 ms before a refresh, which was up to 100 ms ago.
+    const [first, last] = [readings[0]?.time ?? 0, readings.at(-1)?.time ?? 0];
+    const truth = loadEnergyJoules(load, first - 0.1, last - 0.1);
+    expect(Math.abs(measured / truth - 1)).toBeLessThan(0.03);
   });
 
   test('asks an old driver only for what it knows', async () => {
