@@ -112,7 +112,8 @@ const amount = z.union([
   z.number(),
   z.string(),
 ]);
-const section = z.record(z.string(), z.unknown()).optional();
+// A section that the GPU lacks is the text `N/A`.
+const section = z.record(z.string(), z.unknown()).optional().catch(undefined);
 
 const metricSchema = z.array(
   z.object({

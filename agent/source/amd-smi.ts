@@ -1,6 +1,8 @@
 // AMD GPUs through amd-smi or, failing that, rocm-smi: the way where hwmon is out of reach (containers without sysfs).
 // Each reading is a program that runs for half a second: hwmon is better wherever it is there.
 
+import { z } from 'zod';
+
 import type { Clock } from '../clock.ts';
 import { type AmdGpu, parseAmdSmi, parseRocmSmi } from './amd-readings.ts';
 import { askChild } from './child.ts';
@@ -72,7 +74,10 @@ function parsed(command: string, parse: () => AmdGpu[]): AmdGpu[] {
   try {
     return parse();
   } catch (error) {
-    const cause = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    const cause =
+      error instanceof z.ZodError
+        ? `${error.issues[0]?.path.join('.')}: ${error.issues[0]?.message}`
+        : String(error).replaceAll(/\s+/g, ' ');
     throw toolError(command, `printed something else than its JSON (${cause})`, 'malformed');
   }
 }

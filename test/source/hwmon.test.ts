@@ -64,7 +64,12 @@ test('its power is read each period and its slow values once a second', async ()
     if (index > 0) expect(power).toBeGreaterThan(powers[index - 1] ?? Infinity);
   }
   expect(batches.map(({ gauges }) => gauges !== undefined)).toEqual([
-    ...[true, false, false, false, true, false],
+    true,
+    false,
+    false,
+    false,
+    true,
+    false,
   ]);
   expect(batches[0]?.gauges).toEqual({
     utilizationRatio: 0.25,
