@@ -37,6 +37,10 @@ const HOLD_SECONDS = 0.25;
 const ONE_REFRESH = 1.5;
 const FULL_COVERAGE = 0.95;
 const MEMORY_SECONDS = 10;
+// A moving average survives so many refreshes in a row that no reading met.
+const MOST_MISSED = 4;
+const IMPLAUSIBLE_HIGH = 1.6;
+const IMPLAUSIBLE_LOW = -0.3;
 const DELAY_SLEW = 0.002;
 
 /** Standard uncertainty of an estimate over a gap: nothing but the board's range is known (MEASUREMENT.md §4.7). */
@@ -71,6 +75,8 @@ class PowerShape implements Shape {
   #pieces: { end: number; reason: GapReason }[] = [];
   #gap: { start: number; estimateJoules: number } | undefined;
   #average: { boxes: MovingAverage; refresh: number; length: number } | undefined;
+  /** The table said average, and the readings cannot be one. */
+  #misfit = false;
   #meanWatts = NaN;
   /** Mean square of what neighbouring readings do not explain of each other. */
   #scatter = 0;
@@ -158,7 +164,7 @@ class PowerShape implements Shape {
   /** The first good reading: what lies before it is an extension, or a gap. */
   #begin(time: number, watts: number): void {
     const { sensor, start } = this.#options;
-    const unmixing = this.#unmixes(time);
+    const unmixing = this.#unmixes();
     this.#delay = sensor.delaySeconds;
     const from = time - (unmixing ? sensor.windowSeconds : this.#delay);
     this.#started = true;
@@ -188,7 +194,7 @@ class PowerShape implements Shape {
     this.#followDelay(spacing);
     this.#samples += 1;
     const dense = spacing <= this.#period;
-    if (this.#unmixes(time)) {
+    if (this.#unmixes() && spacing <= MOST_MISSED * this.#period) {
       this.#unmix(time, watts, spacing);
       return;
     }
@@ -289,38 +295,63 @@ class PowerShape implements Shape {
     this.#push(end, energy, 'ramp', this.#lastWatts, watts, variance);
   }
 
-  #unmixes(time: number): boolean {
+  /** Whether the register averages over several of its periods, and both are known well enough to take it apart. */
+  #unmixes(): boolean {
     const { sensor } = this.#options;
     return (
+      !this.#misfit &&
       sensor.periodSeconds > 0 &&
       sensor.windowSeconds >= 1.9 * sensor.periodSeconds &&
-      sensor.grid.lockedAt(time)
+      (sensor.known || sensor.grid.periodSeconds !== undefined)
     );
   }
 
   /** A register that averages over many refreshes: each refresh gives the mean of its own period. */
   #unmix(time: number, watts: number, spacing: number): void {
-    const { grid } = this.#options.sensor;
     const period = this.#period;
     const length = Math.round(this.#options.sensor.windowSeconds / period);
-    if (this.#average === undefined || this.#average.length !== length) {
-      const refresh = grid.lastRefresh(this.#lastTime);
-      this.#average = { boxes: createMovingAverage(length, this.#lastWatts), refresh, length };
-      if (refresh > this.#frontier) this.#pushLevel(refresh, 'level');
-    }
+    if (this.#average?.length !== length) this.#startUnmixing(length);
     const average = this.#average;
-    // An unchanged value may still be the old one if the grid is a little early: wait for certainty.
-    const newest = grid.lastRefresh(watts === this.#lastWatts ? time - period / 5 : time);
-    const count = Math.round((newest - average.refresh) / period);
+    if (average === undefined) return;
+    const changed = watts !== this.#lastWatts;
+    const { grid } = this.#options.sensor;
+    // An unchanged value may still be the old one until a refresh is surely past.
+    const newest = changed
+      ? this.#placeRefresh(this.#lastTime, time).time
+      : grid.lockedAt(time)
+        ? grid.lastRefresh(time - period / 5)
+        : time - period / 2;
+    const passed = (newest - average.refresh) / period;
+    const count = changed ? Math.max(1, Math.round(passed)) : Math.floor(passed + 0.25);
+    const start = average.refresh;
+    const stride = changed ? (newest - start) / count : period;
     for (let step = 1; step <= count; step += 1) {
-      const refresh = newest - (count - step) * period;
       const seen = spacing > period ? step / count : step === count ? 1 : 0;
       const value = this.#lastWatts + (watts - this.#lastWatts) * seen;
       const box = average.boxes.next(value);
-      const duration = refresh - this.#frontier;
-      if (duration > 0) this.#push(refresh, box * duration, 'box', box, box, 0);
-      average.refresh = refresh;
+      average.refresh = start + step * stride;
+      this.#pushBox(average.refresh, box, value);
     }
+  }
+
+  #startUnmixing(length: number): void {
+    const { grid } = this.#options.sensor;
+    const refresh = grid.lockedAt(this.#lastTime)
+      ? grid.lastRefresh(this.#lastTime)
+      : this.#lastTime - this.#period / 2;
+    this.#average = { boxes: createMovingAverage(length, this.#lastWatts), refresh, length };
+    this.#pushLevel(refresh, 'level');
+  }
+
+  #pushBox(end: number, watts: number, value: number): void {
+    const { limitWatts } = this.#options.range;
+    // No board does this: the register is not the average that it was taken for.
+    if (watts > IMPLAUSIBLE_HIGH * limitWatts || watts < IMPLAUSIBLE_LOW * limitWatts) {
+      this.#misfit = true;
+      watts = value;
+    }
+    const duration = end - this.#frontier;
+    if (duration > 0) this.#push(end, watts * duration, 'box', watts, watts, 0);
   }
 
   #learn(watts: number, spacing: number): void {
@@ -368,12 +399,21 @@ class PowerShape implements Shape {
     this.#options.sink(cell);
   }
 
-  /** ½(1−c)·max(P−P_min, P_max−P) of a part-time sensor (MEASUREMENT.md §4.8). */
+  /**
+   * ½(1−c)·max(P−P_min, P_max−P) of what sees only part of the time (MEASUREMENT.md §4.8), whether the sensor averages
+   * over a part of its period or readings are farther apart than its window: samples at a fixed distance may always
+   * meet one phase of the load, and then their spread proves nothing.
+   */
   #aliasWatts(): number {
-    const { sensor, range } = this.#options;
-    if (sensor.coverage >= FULL_COVERAGE) return 0;
+    const { sensor, range, sampling } = this.#options;
+    const sparse =
+      sampling.seconds > sensor.periodSeconds && sensor.windowSeconds > 0
+        ? sensor.windowSeconds / sampling.seconds
+        : 1;
+    const coverage = Math.min(sensor.coverage, sparse);
+    if (coverage >= FULL_COVERAGE) return 0;
     const reach = Math.max(this.#meanWatts - range.floorWatts, range.limitWatts - this.#meanWatts);
-    return 0.5 * (1 - sensor.coverage) * Math.max(0, reach);
+    return 0.5 * (1 - coverage) * Math.max(0, reach);
   }
 
   #extend(end: number, watts: number, towards: 'start' | 'end'): void {

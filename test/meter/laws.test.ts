@@ -72,7 +72,11 @@ function meterAll(rows: readonly Reading[], plan: Plan = {}): Interval[] {
   const shifted = rows.map((row) => ({ ...row, time: row.time + shiftSeconds }));
   const start = (shifted[0]?.time ?? 0) + 13 / 1024;
   const end = (shifted.at(-1)?.time ?? 0) - 7 / 1024;
-  const meter = createMeter({ device: device(), startSeconds: instant(start), slotSeconds: 1 });
+  const meter = createMeter({
+    device: device({ model: 'unknown' }),
+    startSeconds: instant(start),
+    slotSeconds: 1,
+  });
   for (const share of cuts) meter.cut(instant(start + share * (end - start)));
   const intervals: Interval[] = [];
   for (let row = 0; row < shifted.length; row += batchRows) {
