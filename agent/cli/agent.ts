@@ -36,7 +36,7 @@ export const agentCommand: CommandSpec = {
   ],
   async action({ config, context }) {
     const clock = openClock();
-    const pricing = await openPricing(config);
+    const pricing = await openPricing(config, context, clock);
     const directory = stateDirectory(config, context);
     const isReplay = config.trace !== undefined;
     const play = { speed: 1, loop: true, restampToNow: true } as const;
@@ -57,6 +57,7 @@ export const agentCommand: CommandSpec = {
         context,
         clock,
         pricing,
+        charges: pricing.openCharges(),
         account: ledger.account,
         ledger,
         sources,

@@ -39,7 +39,12 @@ export const PRICING_OPTIONS: readonly OptionKey[] = [
   'zone',
   'grid',
   'atYear',
+  'contract',
   'pue',
+  'wue',
+  'ewif',
+  'embodiedKilograms',
+  'rentPerGpuHour',
 ];
 /** Options of the report's form. */
 export const REPORT_OPTIONS: readonly OptionKey[] = ['format', 'reportJson', 'reportHtml', 'quiet'];

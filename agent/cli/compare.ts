@@ -30,7 +30,8 @@ export const compareCommand: CommandSpec = {
         : formatComparison(comparison),
     );
     const failures = limit === undefined ? [] : failuresAbove(comparison, limit);
-    for (const failure of failures) context.stderr.write(`wattmeter: ${failure.run} ${failure.reason}\n`);
+    for (const failure of failures)
+      context.stderr.write(`wattmeter: ${failure.run} ${failure.reason}\n`);
     return failures.length > 0 ? EXIT_PAST_LIMIT : 0;
   },
 };

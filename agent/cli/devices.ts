@@ -23,7 +23,7 @@ export const devicesCommand: CommandSpec = {
   examples: ['wattmeter devices', 'wattmeter devices --source nvidia-smi --json'],
   async action({ config, extra, context }) {
     const clock = openClock();
-    const pricing = await openPricing({});
+    const pricing = await openPricing({}, context, clock);
     const account = createAccount({
       id: 'devices',
       host: 'localhost',
@@ -36,7 +36,7 @@ export const devicesCommand: CommandSpec = {
     await using sampling = startSampling(sources, clock, () => undefined);
     const first = await sampling.firstReading(FIRST_READING_SECONDS);
     if (first instanceof Error) throw first;
-    const pipeline = openMetering({ config, pricing, account });
+    const pipeline = openMetering({ config, pricing, charges: pricing.openCharges(), account });
     sampling.feed((event) => pipeline.consume(event.source, event));
     await clock.sleepUntil(after(clock.now(), LOOK_SECONDS), context.signal).catch(() => undefined);
     if (isStuck(sources)) context.leaveAbruptly();

@@ -10,7 +10,7 @@ import { sample } from '../sampler.ts';
 import type { Source } from '../source/source.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
-import type { Pricing } from './pricing.ts';
+import { followFeeds, type Charges, type Pricing } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { isStuck } from './sources.ts';
 import { openViews } from './views.ts';
@@ -21,6 +21,7 @@ export interface LiveOptions {
   readonly context: Context;
   readonly clock: Clock;
   readonly pricing: Pricing;
+  readonly charges: Charges;
   readonly account: Account;
   readonly ledger: LedgerWriter;
   readonly sources: readonly Source[];
@@ -52,6 +53,7 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
   const pipeline: Pipeline = openMetering({
     config,
     pricing,
+    charges: options.charges,
     account: options.account,
     ledger: options.ledger,
     compose: () => {
@@ -62,6 +64,7 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
       };
     },
   });
+  followFeeds(pricing, context.signal);
   options.onServing(views.urls);
   try {
     for await (const event of sample(sources, context.signal)) {

@@ -8,7 +8,7 @@ import type { Device } from '../model.ts';
 import type { Config } from '../options.ts';
 import { createPipeline, type Pipeline, type Settlement } from '../pipeline.ts';
 import { watts, type Instant } from '../units.ts';
-import type { Pricing } from './pricing.ts';
+import type { Charges, Pricing } from './pricing.ts';
 
 /** Length of an interval when nothing cuts it (ARCHITECTURE.md). */
 const SLOT_SECONDS = 1;
@@ -18,6 +18,7 @@ const HOST_UUID = 'host-assumed';
 export interface MeteringOptions {
   readonly config: Config;
   readonly pricing: Pricing;
+  readonly charges: Charges;
   readonly account: Account;
   /** Absent: the books are in memory alone (replay, record). */
   readonly ledger?: LedgerWriter;
@@ -30,7 +31,7 @@ export interface MeteringOptions {
 
 /** Joins the stages. */
 export function openMetering(options: MeteringOptions): Pipeline {
-  const { config, pricing, account, ledger } = options;
+  const { config, pricing, charges, account, ledger } = options;
   const hostWatts = config.hostWatts;
   return createPipeline({
     account,
@@ -38,8 +39,8 @@ export function openMetering(options: MeteringOptions): Pipeline {
       meter.device.source === 'constant'
         ? createConstantMeter({ ...meter, powerWatts: watts(hostWatts ?? 0) })
         : createMeter(meter),
-    charge: pricing.createCharger(),
-    nextChange: pricing.nextChange,
+    charge: (interval) => charges.charge(interval),
+    nextChange: (time) => pricing.nextChange(time),
     settle: (settlement) => {
       const show = options.compose?.();
       void record(ledger, settlement).then(() => show?.());

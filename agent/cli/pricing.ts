@@ -1,35 +1,81 @@
-// Config → what energy costs and emits: reads the tariff and grid files, and joins price and carbon into a charge.
+// Config → what energy costs and emits: opens tariff, grid, contract and feeds, and joins price and carbon to a charge.
 
+import { basename, join } from 'node:path';
+import { homedir } from 'node:os';
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 
 import { emissionsOf } from '../carbon/charge.ts';
 import type { Grid } from '../carbon/grid.ts';
+import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
+import type { Feed } from '../feed/feed.ts';
+import { locateStateDirectory } from '../ledger/state-dir.ts';
 import type { ChargedInterval, Interval, Provenance, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
-import { priceInterval } from '../price/charge.ts';
+import { chargeInterval } from '../price/charge.ts';
+import type { DemandCost } from '../price/demand.ts';
 import { flatTariff } from '../price/flat.ts';
+import { gapOfTariff } from '../price/gap.ts';
+import { openPriceLedger } from '../price/periods.ts';
+import { createPricer } from '../price/pricer.ts';
 import type { Tariff } from '../price/tariff.ts';
+import type { PricePeriodFacts } from '../report/input.ts';
 import { after, instant, type Instant } from '../units.ts';
+import type { Context } from './context.ts';
+
+type GridOrReason = Grid | { readonly missing: string };
 
 /** Everything that turns joules into money and grams. */
 export interface Pricing {
   readonly tariff: Tariff;
-  readonly grid: Grid | { readonly missing: string };
+  readonly grid: GridOrReason;
   readonly powerUsageEffectiveness: { readonly value: number; readonly provenance: Provenance };
   readonly warnings: readonly Warning[];
-  /** A fresh charger: tiers remember the month's energy, so each run or report has its own. */
-  createCharger(): (interval: Interval) => ChargedInterval;
+  /** Live services behind tariff and grid; nothing has been asked of them yet. */
+  readonly feeds: readonly Feed[];
+  /** Opens the charging of one run or report: tiers remember the month's energy, so each has its own. */
+  openCharges(): Charges;
   /** When a price or an intensity next changes. */
   nextChange(time: Instant): Instant | undefined;
 }
 
-/** Reads what the options name. @throws UsageError, InputError */
-export async function openPricing(config: Config): Promise<Pricing> {
-  const tariff = await openTariff(config);
-  const grid = await openGrid(config);
+/** The charging of one run or report. */
+export interface Charges {
+  charge(interval: Interval): ChargedInterval;
+  /** The rows of the bill so far. */
+  periods(): readonly PricePeriodFacts[];
+  /** What the run's peaks cost so far; empty where the tariff has no demand charge. */
+  demand(): readonly DemandCost[];
+}
+
+/** Opens what the options name. @throws UsageError, InputError */
+export async function openPricing(
+  config: Config,
+  context: Context,
+  clock: Clock,
+): Promise<Pricing> {
+  const feeds: Feed[] = [];
+  const openFeedOf = async (path: string, option: string): Promise<Feed | undefined> => {
+    const text = readInput(path, option);
+    const { isFeedFile, openFeed } = await import('../feed/open.ts');
+    if (!isFeedFile(text, basename(path))) return undefined;
+    const feed = await openFeed(text, basename(path), {
+      clock,
+      cacheDirectory: join(feedDirectory(config, context), 'feeds'),
+      environment: context.environment,
+    });
+    feeds.push(feed);
+    return feed;
+  };
+  const tariff = await openTariff(config, openFeedOf);
+  const grid = await underContract(await openGrid(config, openFeedOf), config);
   const pue = config.pue ?? 1;
+  const { createDemandMeter, DEMAND_MINUTES } = await import('../price/demand.ts');
+  if (config.demandMinutes !== undefined && !DEMAND_MINUTES.includes(config.demandMinutes)) {
+    throw new UsageError(
+      `--demand-minutes must be one of ${DEMAND_MINUTES.join(', ')}, not ${config.demandMinutes}.`,
+    );
+  }
   return {
     tariff,
     grid,
@@ -38,7 +84,12 @@ export async function openPricing(config: Config): Promise<Pricing> {
       provenance: config.pue === undefined ? 'assumed' : 'derived',
     },
     warnings: tariff.notes ?? [],
-    createCharger: () => charger(tariff, grid, pue),
+    feeds,
+    openCharges: () => {
+      const demand =
+        tariff.demand === undefined ? undefined : createDemandMeter(tariff, config.demandMinutes);
+      return openCharges({ tariff, grid, pue, ...(demand === undefined ? {} : { demand }) });
+    },
     nextChange: (time) =>
       earliest(
         tariff.price.nextChange(time),
@@ -47,44 +98,54 @@ export async function openPricing(config: Config): Promise<Pricing> {
   };
 }
 
-function charger(
-  tariff: Tariff,
-  grid: Grid | { readonly missing: string },
-  pue: number,
-): (interval: Interval) => ChargedInterval {
-  return (interval) => {
-    // Prices are told by the wall clock; an interval's own time may differ after somebody set it.
-    const offset = interval.wallOffsetSeconds;
-    const walled =
-      offset === 0
-        ? interval
-        : {
-            ...interval,
-            startSeconds: after(interval.startSeconds, offset),
-            endSeconds: after(interval.endSeconds, offset),
-          };
-    const money = priceInterval(walled, tariff, pue);
-    const use = {
-      startSeconds: walled.startSeconds,
-      endSeconds: walled.endSeconds,
-      facilityKilowattHours: money.facilityKilowattHours,
-    };
-    const carbon = 'missing' in grid ? {} : emissionsOf(use, grid);
-    return { ...interval, charge: { ...money, ...carbon } };
+function openCharges(parts: {
+  readonly tariff: Tariff;
+  readonly grid: GridOrReason;
+  readonly pue: number;
+  readonly demand?: {
+    add(start: Instant, end: Instant, energy: number): void;
+    costs(): readonly DemandCost[];
+  };
+}): Charges {
+  const { tariff, grid, pue, demand } = parts;
+  const pricer = createPricer(tariff);
+  const ledger = openPriceLedger();
+  return {
+    charge(interval) {
+      // Prices are told by the wall clock; an interval's own time differs from it after somebody set it.
+      const offset = interval.wallOffsetSeconds;
+      const startSeconds = after(interval.startSeconds, offset);
+      const endSeconds = after(interval.endSeconds, offset);
+      const money = chargeInterval({ ...interval, startSeconds, endSeconds }, pricer, pue, ledger);
+      const { facilityKilowattHours } = money;
+      demand?.add(startSeconds, endSeconds, facilityKilowattHours);
+      const carbon =
+        'missing' in grid
+          ? {}
+          : emissionsOf({ startSeconds, endSeconds, facilityKilowattHours }, grid);
+      return { ...interval, charge: { ...money, ...carbon } };
+    },
+    periods: () => ledger.periods(),
+    demand: () => demand?.costs() ?? [],
   };
 }
 
-async function openTariff(config: Config): Promise<Tariff> {
+type OpenFeedOf = (path: string, option: string) => Promise<Feed | undefined>;
+
+async function openTariff(config: Config, openFeedOf: OpenFeedOf): Promise<Tariff> {
   if (config.tariff === undefined) {
     return flatTariff({
       ...(config.price === undefined ? {} : { pricePerKilowattHour: config.price }),
       ...(config.currency === undefined ? {} : { currency: config.currency }),
     });
   }
-  if (config.price !== undefined)
+  if (config.price !== undefined) {
     throw new UsageError(
       '--price and --tariff exclude each other: one price or a file of them. Leave one out.',
     );
+  }
+  const feed = await openFeedOf(config.tariff, '--tariff');
+  if (feed !== undefined) return tariffOf(feed, config.tariff);
   const { readTariff, readSiteLoad } = await import('../price/read.ts');
   const timeZone = config.tariffTimeZone ?? localTimeZone();
   return readTariff(readInput(config.tariff, '--tariff'), {
@@ -104,8 +165,25 @@ async function openTariff(config: Config): Promise<Tariff> {
   });
 }
 
-async function openGrid(config: Config): Promise<Grid | { readonly missing: string }> {
+function tariffOf(feed: Feed, path: string): Tariff {
+  const { adapter, schedule } = feed;
+  if (adapter.quantity !== 'price')
+    throw new UsageError(
+      `--tariff ${path} names a feed of carbon intensity, not of prices. Give it as --grid.`,
+    );
+  return {
+    name: adapter.name,
+    source: basename(path),
+    currency: adapter.unit.split('/')[0] ?? adapter.unit,
+    provenance: 'derived',
+    price: schedule,
+  };
+}
+
+async function openGrid(config: Config, openFeedOf: OpenFeedOf): Promise<GridOrReason> {
   if (config.grid !== undefined) {
+    const feed = await openFeedOf(config.grid, '--grid');
+    if (feed !== undefined) return gridOf(feed, config.grid, config.zone);
     const { seriesGrid } = await import('../carbon/series-grid.ts');
     return seriesGrid(readInput(config.grid, '--grid'), {
       fileName: basename(config.grid),
@@ -126,8 +204,45 @@ async function openGrid(config: Config): Promise<Grid | { readonly missing: stri
   });
 }
 
+function gridOf(feed: Feed, path: string, zone: string | undefined): Grid {
+  const { adapter, schedule } = feed;
+  if (adapter.quantity !== 'carbon')
+    throw new UsageError(
+      `--grid ${path} names a feed of prices, not of carbon intensity. Give it as --tariff.`,
+    );
+  return {
+    zone: zone ?? adapter.name,
+    dataset: adapter.name,
+    vintage: adapter.method,
+    provenance: 'derived',
+    intensity: schedule,
+  };
+}
+
+async function underContract(grid: GridOrReason, config: Config): Promise<GridOrReason> {
+  if (config.contract === undefined) return grid;
+  if ('missing' in grid)
+    throw new UsageError(
+      '--contract needs a grid for what it does not match: give --zone or --grid too.',
+    );
+  const { readContract } = await import('../carbon/contract-file.ts');
+  const { marketIntensity } = await import('../carbon/contract.ts');
+  const contract = readContract(
+    readInput(config.contract, '--contract'),
+    basename(config.contract),
+  );
+  return { ...grid, market: marketIntensity(contract, grid.intensity) };
+}
+
+const feedDirectory = (config: Config, context: Context): string =>
+  locateStateDirectory({
+    explicit: config.stateDir,
+    environment: context.environment,
+    homeDirectory: homedir(),
+  });
+
 /** The machine's zone; said in the report wherever it is used. */
-export const localTimeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
+const localTimeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** A whole small text file. @throws UsageError */
 export function readInput(path: string, option: string): string {
@@ -154,15 +269,55 @@ export const PRICING_KEYS: readonly (keyof Config)[] = [
   'priceGap',
   'tariffTimeZone',
   'siteLoad',
+  'demandMinutes',
   'zone',
   'grid',
   'atYear',
+  'contract',
   'pue',
+];
+
+/** Options that add lines to a report without changing the price of energy. */
+export const EXTRA_KEYS: readonly (keyof Config)[] = [
+  'wue',
+  'ewif',
+  'embodiedKilograms',
+  'rentPerGpuHour',
 ];
 
 /** What a run's books were kept under. */
 export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> => ({
   pricing: Object.fromEntries(
-    PRICING_KEYS.flatMap((key) => (config[key] === undefined ? [] : [[key, config[key]]])),
+    [...PRICING_KEYS, ...EXTRA_KEYS].flatMap((key) =>
+      config[key] === undefined ? [] : [[key, config[key]]],
+    ),
   ),
 });
+
+/** Asks live services once, for figures of what has already been measured. */
+export async function refreshFeeds({ feeds }: Pricing, context: Context): Promise<void> {
+  await Promise.all(feeds.map((feed) => feed.refresh(context.signal)));
+}
+
+/** Keeps asking live services while something is measured, until the signal. */
+export function followFeeds({ feeds }: Pricing, signal: AbortSignal): void {
+  for (const feed of feeds) void feed.run(signal).catch(() => undefined);
+}
+
+/**
+ * A tariff that does not cover what was measured is refused where nothing is lost by it: in a report.
+ *
+ * @throws InputError naming the instant
+ */
+export function refuseGap(
+  { tariff }: Pricing,
+  span: {
+    readonly startSeconds?: Instant;
+    readonly run?: { readonly startSeconds: Instant };
+    readonly endSeconds: Instant;
+  },
+): void {
+  const start = span.startSeconds ?? span.run?.startSeconds;
+  const gap = start === undefined ? undefined : gapOfTariff(tariff, start, span.endSeconds);
+  if (gap !== undefined) throw gap;
+}

@@ -49,6 +49,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'open or close a window from inside the job',
     load: async () => (await import('./mark.ts')).markCommand,
   },
+  estimate: {
+    summary: 'plan a training: cost, energy, data, carbon, levers',
+    load: async () => (await import('./estimate.ts')).estimateCommand,
+  },
   compare: {
     summary: 'runs side by side; exit 1 past a limit',
     load: async () => (await import('./compare.ts')).compareCommand,
@@ -77,15 +81,15 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
   const called = argv[0] ?? '';
   const usageCode = called === 'run' ? EXIT_RUN_USAGE : EXIT_USAGE;
   try {
-    for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    for (const [name, entry] of Object.entries(COMMANDS)) {
       const done = (code: number): void => {
         exitCode = code;
       };
       // Only the command that was called is loaded: the others' libraries cost a wrapped command its time.
       const command =
         name === called
-          ? toCommand({ name, summary, spec: await load() }, context, done)
-          : new Command(name).description(summary);
+          ? toCommand({ name, summary: entry.summary, spec: await entry.load() }, context, done)
+          : new Command(name).description(entry.summary);
       program.addCommand(command);
     }
     quieten(program, context);

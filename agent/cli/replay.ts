@@ -7,16 +7,10 @@ import type { Run } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { InputFacts } from '../report/input.ts';
 import { replaySource } from '../source/replay.ts';
-import {
-  LEDGER_OPTIONS,
-  PRICING_OPTIONS,
-  REPORT_OPTIONS,
-  TRACE_OPTIONS,
-  type CommandSpec,
-} from './command.ts';
+import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
-import { openPricing, type Pricing } from './pricing.ts';
+import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { logOptions } from './sources.ts';
@@ -31,9 +25,10 @@ export const replayCommand: CommandSpec = {
   ],
   async action({ config, operands, extra, context }) {
     const speed = speedOf(extra['speed']);
-    const pricing = await openPricing(config);
+    const pricing = await openPricing(config, context, openClock());
+    await refreshFeeds(pricing, context);
     const metered = await meterTraces(operands, { config, pricing, context, speed });
-    const report = reportOf(metered.books, { pricing, context, inputs: metered.inputs });
+    const report = reportOf(metered.books, { ...metered, config, pricing, context });
     await deliverReport(report, config, context.stdout, context);
     return 0;
   },
@@ -42,6 +37,7 @@ export const replayCommand: CommandSpec = {
 /** The books of some traces, and what became of the files. */
 export interface MeteredTraces {
   readonly books: Books;
+  readonly charges: Charges;
   readonly inputs: readonly InputFacts[];
 }
 
@@ -67,10 +63,12 @@ export async function meterTraces(
     labels: {},
   };
   const account = createAccount(run);
+  const charges = pricing.openCharges();
   using progress = speed === 'max' ? undefined : openProgress({ config, context, pricing });
   const pipeline = openMetering({
     config,
     pricing,
+    charges,
     account,
     compose: () => progress?.compose(pipeline),
   });
@@ -83,8 +81,9 @@ export async function meterTraces(
       `${files.join(', ')}: no power reading in it. Is it a log of power over time?`,
     );
   }
+  refuseGap(pricing, { startSeconds: firstSeconds, endSeconds: lastSeconds });
   const books = account.books({ endSeconds: lastSeconds });
-  return { books: { ...books, run: { ...run, startSeconds: firstSeconds } }, inputs };
+  return { books: { ...books, run: { ...run, startSeconds: firstSeconds } }, charges, inputs };
 }
 
 function speedOf(text: string | boolean | undefined): number | 'max' {

@@ -3,7 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 
-import { wallNow } from '../clock.ts';
+import { openClock, wallNow } from '../clock.ts';
 import { UsageError } from '../config.ts';
 import type { Config } from '../options.ts';
 import { mergeReports } from '../report/merge.ts';
@@ -12,7 +12,7 @@ import { parseReport } from '../report/schema.ts';
 import { findRun, listRuns } from '../ledger/runs.ts';
 import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
 import type { Context } from './context.ts';
-import { openPricing, PRICING_KEYS, readInput } from './pricing.ts';
+import { openPricing, PRICING_KEYS, readInput, refreshFeeds } from './pricing.ts';
 import { meterTraces } from './replay.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { stateDirectory } from './state.ts';
@@ -77,7 +77,8 @@ function storedFile(path: string, config: Config): Report {
 }
 
 async function traceReport(path: string, config: Config, context: Context): Promise<Report> {
-  const pricing = await openPricing(config);
-  const { books, inputs } = await meterTraces([path], { config, pricing, context, speed: 'max' });
-  return reportOf(books, { pricing, context, inputs });
+  const pricing = await openPricing(config, context, openClock());
+  await refreshFeeds(pricing, context);
+  const metered = await meterTraces([path], { config, pricing, context, speed: 'max' });
+  return reportOf(metered.books, { ...metered, config, pricing, context });
 }

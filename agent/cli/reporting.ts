@@ -8,29 +8,37 @@ import type { Config } from '../options.ts';
 import { buildReport } from '../report/build.ts';
 import { formatReport } from '../report/formats.ts';
 import type { InputFacts } from '../report/input.ts';
-import type { Report, ReportMachine } from '../report/report.ts';
+import type { Report, ReportData, ReportMachine } from '../report/report.ts';
 import { wallNow } from '../clock.ts';
 import { wantsColour, type Context, type Screen } from './context.ts';
-import type { Pricing } from './pricing.ts';
+import { extrasOf } from './extras.ts';
+import type { Charges, Pricing } from './pricing.ts';
 
 /** What a report is made of beside the books. */
 export interface ReportFacts {
+  readonly config: Config;
   readonly pricing: Pricing;
+  readonly charges: Charges;
   readonly context: Context;
+  readonly data?: ReportData;
   readonly inputs?: readonly InputFacts[];
   readonly machine?: ReportMachine;
 }
 
 /** Builds the report; what pricing has to say stands among its warnings. */
 export function reportOf(books: Books, facts: ReportFacts): Report {
-  const { pricing, context } = facts;
+  const { config, pricing, charges, context } = facts;
+  const { warnings, ...extras } = extrasOf(books, config, pricing, charges.demand());
   return buildReport({
-    books: { ...books, warnings: [...books.warnings, ...pricing.warnings] },
+    ...extras,
+    books: { ...books, warnings: [...books.warnings, ...pricing.warnings, ...warnings] },
+    pricePeriods: charges.periods(),
     generatedSeconds: wallNow(),
     version: context.version,
     tariff: pricing.tariff,
     grid: pricing.grid,
     powerUsageEffectiveness: pricing.powerUsageEffectiveness,
+    ...(facts.data === undefined ? {} : { data: facts.data }),
     ...(facts.inputs === undefined ? {} : { inputs: facts.inputs }),
     ...(facts.machine === undefined ? {} : { machine: facts.machine }),
   });

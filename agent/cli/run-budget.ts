@@ -71,7 +71,10 @@ export function openBudget(parts: {
       socketPath: parts.marks.socketPath,
       ownPid: context.processId,
     });
-    const ports = terminationPorts({ kill: context.kill, wait: (seconds) => delay(seconds * 1e3) });
+    const ports = terminationPorts({
+      kill: (pid, signal) => context.kill(pid, signal),
+      wait: (seconds) => delay(seconds * 1e3),
+    });
     void terminateJob(identity, config.graceSeconds ?? DEFAULT_GRACE_SECONDS, ports);
   };
 

@@ -7,6 +7,7 @@ import type { JobEnd } from '../run/child.ts';
 import { postWebhook } from '../run/webhook.ts';
 import type { Instant } from '../units.ts';
 import type { RunParts } from './run-session.ts';
+import type { Charges } from './pricing.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 
 const WEBHOOK_DEADLINE_SECONDS = 0.4;
@@ -33,12 +34,17 @@ export function closeRun(
 
 /** Closes the books of a run and delivers its report to stderr and the files. */
 export async function endOfRun(
-  parts: RunParts & { readonly ledger: RunLedger; readonly account: Account; readonly end: JobEnd },
+  parts: RunParts & {
+    readonly ledger: RunLedger;
+    readonly account: Account;
+    readonly charges: Charges;
+    readonly end: JobEnd;
+  },
 ): Promise<void> {
-  const { plan, context, ledger, account, end } = parts;
+  const { plan, context, ledger, account, charges, end } = parts;
   const books = account.books(end);
   const closing = closeRun(ledger, books, end);
-  const report = reportOf(books, { pricing: plan.pricing, context });
+  const report = reportOf(books, { config: plan.config, pricing: plan.pricing, charges, context });
   const telling =
     plan.config.webhook === undefined
       ? undefined

@@ -11,6 +11,8 @@ export interface RunSampling extends AsyncDisposable {
   readonly sources: readonly Source[];
   /** Resolves with the first good reading, with the reason why there is none, or with neither at the deadline. */
   firstReading(deadlineSeconds: number): Promise<'measuring' | 'silent' | Error>;
+  /** Whether every source has ended or failed for good. */
+  readonly isOver: boolean;
   /** The devices that were announced so far. */
   devices(): readonly Device[];
   /** Every event so far, and from now on as it comes. */
@@ -44,10 +46,13 @@ export function startSampling(
     if (consume !== undefined) consume(event);
     else if (early.length < EARLY_EVENTS) early.push(event);
   };
+  let isOver = false;
   const ended = (async () => {
     try {
       for await (const event of sample(sources, stop.signal)) take(event);
+      isOver = true;
     } catch (error) {
+      isOver = true;
       if (stop.signal.aborted) return;
       const failure = error instanceof Error ? error : new Error(String(error));
       decide(failure);
@@ -61,6 +66,9 @@ export function startSampling(
 
   return {
     sources,
+    get isOver() {
+      return isOver;
+    },
     async firstReading(deadlineSeconds) {
       if (outcome === undefined) {
         const late = new AbortController();

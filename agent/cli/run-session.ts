@@ -16,7 +16,7 @@ import { WindowBook, type MarkOutcome } from '../run/windows.ts';
 import { after, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
-import { pricingFacts } from './pricing.ts';
+import { followFeeds, pricingFacts } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { startSampling, type RunSampling } from './run-sampling.ts';
 import type { RunMarks, RunPlan } from './run.ts';
@@ -161,11 +161,15 @@ async function openSession(parts: RunParts): Promise<Session> {
   for (const warning of [...plan.warnings, ...job.warnings]) warn(warning);
 
   const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
+  const charges = pricing.openCharges();
+  const feeding = new AbortController();
+  followFeeds(pricing, feeding.signal);
   const progress = openProgress({ config, context, pricing });
   const budget = openBudget({ config, job, marks, context, run: ledger.run, warn });
   const pipeline: Pipeline = openMetering({
     config,
     pricing,
+    charges,
     account,
     ledger,
     startSeconds: job.startSeconds,
@@ -191,7 +195,7 @@ async function openSession(parts: RunParts): Promise<Session> {
           startedSeconds: job.startSeconds,
           live: config.trace === undefined,
           run: ledger.run,
-          ...(budget === undefined ? {} : { budgets: budget.uses }),
+          ...(budget === undefined ? {} : { budgets: () => budget.uses() }),
         })
       : undefined;
 
@@ -233,7 +237,7 @@ async function openSession(parts: RunParts): Promise<Session> {
     async close(end) {
       pipeline.cut(end.endSeconds, 'end');
       burst(sampling.sources, after(end.endSeconds, BURST_SECONDS));
-      await afterglow(clock, pipeline, end.endSeconds);
+      if (!sampling.isOver) await afterglow(clock, pipeline, end.endSeconds);
       await steps?.finish();
       const closing = windows.close(end.endSeconds);
       for (const window of closing.closed) bookWindow(account, ledger, window);
@@ -244,7 +248,8 @@ async function openSession(parts: RunParts): Promise<Session> {
       progress?.[Symbol.dispose]();
       const isStopped = budget?.hasTerminated === true;
       const exitCode = isStopped ? EXIT_BUDGET : end.exitCode;
-      await endOfRun({ ...parts, ledger, account, end: { ...end, exitCode } });
+      feeding.abort();
+      await endOfRun({ ...parts, ledger, account, charges, end: { ...end, exitCode } });
       await views?.[Symbol.asyncDispose]();
       return exitCode;
     },

@@ -18,7 +18,7 @@ export function openSteps(
 ): { finish(): Promise<void> } | undefined {
   const { output, pattern } = plan;
   if (output === undefined || pattern === undefined) return undefined;
-  const watch = new StepWatch({ output, pattern, now: clock.now, onLine });
+  const watch = new StepWatch({ output, pattern, now: () => clock.now(), onLine });
   const timer = setInterval(() => watch.poll(), POLL_MILLISECONDS);
   return {
     async finish() {

@@ -81,7 +81,7 @@ export const runCommand: CommandSpec = {
       launch,
       environment: marks.socketPath === undefined ? {} : { [SOCKET_VARIABLE]: marks.socketPath },
       ...(plan.output === undefined ? {} : { output: plan.output.descriptors }),
-      now: plan.clock.now,
+      now: () => plan.clock.now(),
     });
     plan.output?.handedOver();
     if (start.kind === 'cannot-run') {
@@ -126,7 +126,7 @@ async function planRun(
   }
   const clock = openClock();
   const warnings: Warning[] = [];
-  const pricing = await openPricing(config);
+  const pricing = await openPricing(config, context, clock);
   const labels = labelsOf(config.label ?? []);
   const pattern = await patternOf(config);
   const directory = stateDirectory(config, context);

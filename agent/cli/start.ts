@@ -46,7 +46,8 @@ export const startCommand: CommandSpec = {
     const config = await withReadings(asked, context);
     const isReplay = config.trace !== undefined;
     const clock = openClock();
-    const pricing = await openPricing(config);
+    const pricing = await openPricing(config, context, clock);
+    const charges = pricing.openCharges();
     const directory = stateDirectory(config, context);
     const play = { speed: 1, loop: true, restampToNow: true } as const;
     const sources = await chooseSources(config, clock, { play });
@@ -64,6 +65,7 @@ export const startCommand: CommandSpec = {
       context,
       clock,
       pricing,
+      charges,
       account,
       ledger,
       sources,
@@ -75,7 +77,12 @@ export const startCommand: CommandSpec = {
     const end = { endSeconds: clock.now() };
     const books = account.books(end);
     await closeRun(ledger, books, end);
-    await deliverReport(reportOf(books, { pricing, context }), config, context.stdout, context);
+    await deliverReport(
+      reportOf(books, { config, pricing, charges, context }),
+      config,
+      context.stdout,
+      context,
+    );
     return 0;
   },
 };

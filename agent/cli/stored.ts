@@ -1,11 +1,12 @@
 // A stored run as a report: as its books were kept, or under another tariff, zone or PUE, as if measured so.
 
+import { openClock } from '../clock.ts';
 import { resolveStored } from '../config.ts';
 import { refillAccount, readRun } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
 import type { Report } from '../report/report.ts';
 import type { Context } from './context.ts';
-import { openPricing, PRICING_KEYS } from './pricing.ts';
+import { openPricing, PRICING_KEYS, refreshFeeds, refuseGap } from './pricing.ts';
 import { reportOf } from './reporting.ts';
 
 /** The report of a stored run; options given here replace those that its books were kept under. */
@@ -16,14 +17,16 @@ export async function storedReport(
 ): Promise<Report> {
   const { context, config = {} } = options;
   const kept = await readRun(stateDirectory, id);
-  const pricing = await openPricing({ ...resolveStored(kept.facts['pricing']), ...config });
-  const isRepriced = PRICING_KEYS.some((key) => config[key] !== undefined);
-  const charge = pricing.createCharger();
-  const { account, stored } = await refillAccount(
-    stateDirectory,
-    id,
-    isRepriced ? charge : undefined,
+  const merged = { ...resolveStored(kept.facts['pricing']), ...config };
+  const pricing = await openPricing(merged, context, openClock());
+  await refreshFeeds(pricing, context);
+  const charges = pricing.openCharges();
+  // Charged anew even under the tariff that was kept: the bill's rows are not stored, and the sums come out the same.
+  const { account, stored } = await refillAccount(stateDirectory, id, (interval) =>
+    charges.charge(interval),
   );
+  const isRepriced = PRICING_KEYS.some((key) => config[key] !== undefined);
+  if (isRepriced) refuseGap(pricing, stored);
   if (!stored.closed) {
     account.addWarning({
       code: 'run-not-closed',
@@ -31,5 +34,5 @@ export async function storedReport(
         'The books of this run are not closed: it is still going on, or its Wattmeter died (wattmeter recover).',
     });
   }
-  return reportOf(account.books(stored), { pricing, context });
+  return reportOf(account.books(stored), { config: merged, pricing, charges, context });
 }
