@@ -12,13 +12,14 @@ import { scenarioText, type GpuScenario } from './gpu-scenario.ts';
 
 const sources = resolve(import.meta.dirname, 'libnvidia-ml');
 
-/** A symbol that a build can leave out, as an old driver's library does. */
-export type OmittedSymbol =
-  | 'POWER_USAGE'
-  | 'TOTAL_ENERGY'
-  | 'FIELD_VALUES'
-  | 'SAMPLES'
-  | 'TEMPERATURE';
+/** Builds that differ: symbols left out, as an old driver's library has it, or the long process entries of 535.43–.86. */
+export type BuildFlag =
+  | 'WITHOUT_POWER_USAGE'
+  | 'WITHOUT_TOTAL_ENERGY'
+  | 'WITHOUT_FIELD_VALUES'
+  | 'WITHOUT_SAMPLES'
+  | 'WITHOUT_TEMPERATURE'
+  | 'LONG_PROCESS_INFO';
 
 // A build that leaves symbols out has helpers that nobody calls.
 const COMPILER_FLAGS =
@@ -27,9 +28,9 @@ const COMPILER_FLAGS =
 const built = new Map<string, string>();
 
 /** Compiles a stand-in into a directory of its own; returns the path of its `libnvidia-ml.so.1`. Needs `cc`. */
-export function buildStandIn(context: TestContext, without: readonly OmittedSymbol[] = []): string {
+export function buildStandIn(context: TestContext, flags: readonly BuildFlag[] = []): string {
   const compiler = needProgram(context, 'cc');
-  const key = without.join();
+  const key = flags.join();
   const known = built.get(key);
   if (known !== undefined) return known;
   const directory = mkdtempSync(join(tmpdir(), 'wattmeter-nvml-'));
@@ -39,7 +40,7 @@ export function buildStandIn(context: TestContext, without: readonly OmittedSymb
     ...COMPILER_FLAGS,
     '-o',
     library,
-    ...without.map((symbol) => `-DWITHOUT_${symbol}`),
+    ...flags.map((flag) => `-D${flag}`),
     ...files.map((name) => join(sources, name)),
     '-lm',
   ]);

@@ -61,6 +61,9 @@ struct process_info {
   uint32_t pid;
   uint64_t bytes;
   uint32_t gpu_instance, compute_instance;
+#ifdef LONG_PROCESS_INFO
+  uint64_t protected_bytes;
+#endif
 };
 
 struct process_utilization {
@@ -483,7 +486,9 @@ int nvmlDeviceGetComputeRunningProcesses_v3(struct handle *handle, unsigned *cou
   for (int i = 0; i < gpu->process_count; i++) {
     const struct process *process = &gpu->processes[i];
     if (now() < process->from || now() >= process->to) continue;
-    if (found < *count) infos[found] = (struct process_info){process->pid, process->bytes, UINT32_MAX, UINT32_MAX};
+    if (found < *count) {
+      infos[found] = (struct process_info){.pid = process->pid, .bytes = process->bytes, UINT32_MAX, UINT32_MAX};
+    }
     found++;
   }
   bool fits = found <= *count;
@@ -496,14 +501,18 @@ int nvmlDeviceGetProcessUtilization(struct handle *handle, struct process_utiliz
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_PROCESSES, &gpu);
   if (result != SUCCESS) return result;
-  if (samples == NULL) return *count = MAX_PROCESSES, INSUFFICIENT_SIZE;
   unsigned found = 0;
   uint64_t stamp = (uint64_t)wall_microseconds();
   for (int i = 0; i < gpu->process_count && stamp > last_seen; i++) {
     const struct process *process = &gpu->processes[i];
-    if (now() < process->from || now() >= process->to || found >= *count) continue;
-    samples[found++] = (struct process_utilization){.pid = process->pid, .timestamp = stamp, .sm = process->sm_percent};
+    if (now() < process->from || now() >= process->to) continue;
+    if (samples != NULL && found < *count) {
+      samples[found] = (struct process_utilization){.pid = process->pid, .timestamp = stamp, .sm = process->sm_percent};
+    }
+    found++;
   }
+  bool fits = samples != NULL && found <= *count;
   *count = found;
+  if (!fits) return INSUFFICIENT_SIZE;
   return found == 0 ? NOT_FOUND : SUCCESS;
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MAX_GPUS = 72, MAX_LOADS = 16, MAX_FAULTS = 16, MAX_PROCESSES = 16, SENSOR_KINDS = 3 };
+enum { MAX_GPUS = 72, MAX_LOADS = 16, MAX_FAULTS = 16, MAX_PROCESSES = 64, SENSOR_KINDS = 3 };
 
 enum load_kind { LOAD_STEP, LOAD_SQUARE, LOAD_SINE, LOAD_RAMP };
 

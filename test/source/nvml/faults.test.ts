@@ -8,7 +8,7 @@ import {
   type GpuScenario,
   type SimulatedGpu,
 } from '../../doubles/gpu-scenario.ts';
-import { buildStandIn, type OmittedSymbol } from '../../doubles/libnvidia-ml.ts';
+import { buildStandIn, type BuildFlag } from '../../doubles/libnvidia-ml.ts';
 import { type Collected, collect, openSource, originIn, type Reading } from './harness.ts';
 
 const steady: SimulatedGpu = {
@@ -151,19 +151,29 @@ test('a stuck value is read as what it is: equal readings, none dropped', async 
 
 test.for([
   {
-    without: ['FIELD_VALUES'],
+    without: ['WITHOUT_FIELD_VALUES'],
     registers: ['draw'],
     counter: true,
   },
-  { without: ['TOTAL_ENERGY'], registers: ['instant', 'average'], counter: true },
-  { without: ['TOTAL_ENERGY', 'FIELD_VALUES'], registers: ['draw'], counter: false },
+  { without: ['WITHOUT_TOTAL_ENERGY'], registers: ['instant', 'average'], counter: true },
   {
-    without: ['TOTAL_ENERGY', 'FIELD_VALUES', 'POWER_USAGE', 'SAMPLES', 'TEMPERATURE'],
+    without: ['WITHOUT_TOTAL_ENERGY', 'WITHOUT_FIELD_VALUES'],
+    registers: ['draw'],
+    counter: false,
+  },
+  {
+    without: [
+      'WITHOUT_TOTAL_ENERGY',
+      'WITHOUT_FIELD_VALUES',
+      'WITHOUT_POWER_USAGE',
+      'WITHOUT_SAMPLES',
+      'WITHOUT_TEMPERATURE',
+    ],
     registers: [],
     counter: false,
   },
-] satisfies { without: OmittedSymbol[]; registers: string[]; counter: boolean }[])(
-  'a library without %o has fewer features and does not crash',
+] satisfies { without: BuildFlag[]; registers: string[]; counter: boolean }[])(
+  'a library $without has fewer features and does not crash',
   async ({ without, registers, counter }, context) => {
     const library = buildStandIn(context, without);
     const source = openSource({ scenario: machine([steady]), library });
@@ -183,7 +193,7 @@ test.for([
 );
 
 test('a temperature that only the new call gives is read by the new call', async (context) => {
-  const library = buildStandIn(context, ['TEMPERATURE']);
+  const library = buildStandIn(context, ['WITHOUT_TEMPERATURE']);
   const collected = await collect({
     scenario: machine([steady]),
     library,

@@ -8,19 +8,17 @@ import { expect } from 'vitest';
 
 import type { Clock } from '../../../agent/clock.ts';
 import { type Batch, type PowerField, READING_STATUS } from '../../../agent/model.ts';
-import type { NvmlOptions, NvmlSource } from '../../../agent/source/nvml.ts';
+import type * as Nvml from '../../../agent/source/nvml.ts';
 import type { SourceEvent } from '../../../agent/source/source.ts';
 import { instant } from '../../../agent/units.ts';
 import { distPath } from '../../binary.ts';
 import type { GpuScenario } from '../../doubles/gpu-scenario.ts';
 import { SCENARIO_VARIABLE, writeScenario } from '../../doubles/libnvidia-ml.ts';
 
-type NvmlModule = typeof import('../../../agent/source/nvml.ts');
-
 /** A file of the build under test. */
 export const builtFile = (...parts: string[]): string => resolve(distPath, ...parts);
 
-const nvml = (await import(pathToFileURL(builtFile('agent/source/nvml.js')).href)) as NvmlModule;
+const nvml = (await import(pathToFileURL(builtFile('agent/source/nvml.js')).href)) as typeof Nvml;
 
 /** Scenario time: seconds of CLOCK_MONOTONIC since the scenario's origin. */
 export function scenarioClock(scenario: GpuScenario): Clock {
@@ -102,15 +100,15 @@ export class Collected {
 export interface Play {
   readonly scenario: GpuScenario;
   readonly library: string;
-  readonly options?: Partial<NvmlOptions>;
+  readonly options?: Partial<Nvml.NvmlOptions>;
   /** Ends the collection; called after each event. */
   readonly until: (collected: Collected, scenarioSeconds: number) => boolean;
   /** Called once, before the first event. */
-  readonly onStart?: (source: NvmlSource) => void;
+  readonly onStart?: (source: Nvml.NvmlSource) => void;
 }
 
 /** A source that plays `scenario`. */
-export function openSource(play: Pick<Play, 'scenario' | 'library' | 'options'>): NvmlSource {
+export function openSource(play: Pick<Play, 'scenario' | 'library' | 'options'>): Nvml.NvmlSource {
   process.env[SCENARIO_VARIABLE] = writeScenario(play.scenario);
   return new nvml.NvmlSource({
     clock: scenarioClock(play.scenario),

@@ -11,7 +11,7 @@ import {
   type GpuScenario,
   type SimulatedGpu,
 } from '../../doubles/gpu-scenario.ts';
-import { buildStandIn } from '../../doubles/libnvidia-ml.ts';
+import { buildStandIn, type BuildFlag } from '../../doubles/libnvidia-ml.ts';
 import { collect, originIn, type Reading } from './harness.ts';
 
 const trainingLike: SimulatedGpu = {
@@ -176,30 +176,37 @@ test('a burst reads every few milliseconds and then the grid returns', async (co
   expect(afterwards).toBeGreaterThanOrEqual(6);
 });
 
-test('processes come with their memory and their share of the SMs', async (context) => {
-  const seen: unknown[] = [];
-  const processes = Array.from({ length: 5 }, (_, index) => ({
-    pid: 4000 + index,
-    from: 0,
-    to: Infinity,
-    smPercent: index * 10,
-    bytes: 1e9 * (index + 1),
-  }));
-  await collect({
-    scenario: machine([{ ...trainingLike, processes }, trainingLike]),
-    library: buildStandIn(context),
-    options: { onProcesses: (devices) => seen.push(devices) },
-    until: () => seen.length > 0,
-  });
-  expect(seen[0]).toEqual([
-    {
-      uuid,
-      processes: processes.map(({ pid, smPercent, bytes }) => ({
-        pid,
-        usedBytes: bytes,
-        smUtilizationRatio: smPercent / 100,
-      })),
-    },
-    { uuid: simulatedUuid(1), processes: [] },
-  ]);
-});
+test.for([
+  { name: 'five', count: 5, flags: [] },
+  { name: 'more than there is room for', count: 50, flags: [] },
+  { name: 'five in the long entries of old 535 drivers', count: 5, flags: ['LONG_PROCESS_INFO'] },
+] satisfies { name: string; count: number; flags: BuildFlag[] }[])(
+  'processes ($name) come with their memory and their share of the SMs',
+  async ({ count, flags }, context) => {
+    const seen: unknown[] = [];
+    const processes = Array.from({ length: count }, (_, index) => ({
+      pid: 4000 + index,
+      from: 0,
+      to: Infinity,
+      smPercent: index,
+      bytes: 1e9 * (index + 1),
+    }));
+    await collect({
+      scenario: machine([{ ...trainingLike, processes }, trainingLike]),
+      library: buildStandIn(context, flags),
+      options: { onProcesses: (devices) => seen.push(devices) },
+      until: () => seen.length > 0,
+    });
+    expect(seen[0]).toEqual([
+      {
+        uuid,
+        processes: processes.map(({ pid, smPercent, bytes }) => ({
+          pid,
+          usedBytes: bytes,
+          smUtilizationRatio: smPercent / 100,
+        })),
+      },
+      { uuid: simulatedUuid(1), processes: [] },
+    ]);
+  },
+);
