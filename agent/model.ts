@@ -177,6 +177,23 @@ export interface ChargedInterval extends Interval {
   readonly charge: Charge;
 }
 
+/** A process that computes on a GPU, as the driver lists it; absent means that the driver does not say. */
+export interface GpuProcess {
+  readonly pid: number;
+  readonly usedBytes?: number;
+  /** MIG instances; absent without MIG. */
+  readonly gpuInstance?: number;
+  readonly computeInstance?: number;
+  /** Its use of the SMs since the last look, 0 to 1. */
+  readonly smUtilizationRatio?: number;
+}
+
+/** All processes of one GPU at one look; an empty list says that nobody is there. */
+export interface DeviceProcesses {
+  readonly uuid: string;
+  readonly processes: readonly GpuProcess[];
+}
+
 /** A named stretch of a run: an epoch, a phase, a step range. */
 export interface Window {
   readonly name: string;

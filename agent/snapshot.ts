@@ -3,7 +3,7 @@
 
 import type { Totals } from './account.ts';
 import type { Device, Gauges, Provenance, Sensor, SourceKind } from './model.ts';
-import type { Instant, Joules, Watts } from './units.ts';
+import type { Grams, Instant, Joules, Watts } from './units.ts';
 
 export type { Totals } from './account.ts';
 export type { Device, GapReason, Gauges, Provenance, Sensor, SourceKind } from './model.ts';
@@ -69,14 +69,26 @@ export interface JobEnergy {
   readonly kind: string;
   readonly jobId: string;
   readonly user?: string;
+  /** What people call it where that is not its id: `namespace/name` of a pod. */
+  readonly name?: string;
   readonly uuid: string;
   readonly energyJoules: Joules;
+  /** Its share of the device's bill; absent when part of it had no price or no intensity. */
+  readonly costAmount?: number;
+  readonly creditAmount?: number;
+  readonly locationBasedGrams?: Grams;
+  readonly marketBasedGrams?: Grams;
+  /** What its share was worked out from: use of the SMs, mere presence on the GPU, or now this, now that. */
+  readonly basis?: 'utilization' | 'presence' | 'mixed';
 }
 
 /** What no job answers for on one device: Σ jobs + unattributed = the device. */
 export interface UnattributedEnergy {
   readonly uuid: string;
   readonly energyJoules: Joules;
+  /** The idle power that is left to no job, and whether it was seen or is a board's usual one. */
+  readonly idlePowerWatts?: Watts;
+  readonly idleProvenance?: Provenance;
 }
 
 /** One part of the host beside its GPUs: `package-0`, `dram-0`, `chassis`. */
