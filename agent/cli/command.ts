@@ -56,6 +56,8 @@ export const SOURCE_OPTIONS: readonly OptionKey[] = [
   'trace',
   'periodSeconds',
   'hostWatts',
+  'tpuIdleWatts',
+  'tpuMaxWatts',
 ];
 /** Options of the ledger. */
 export const LEDGER_OPTIONS: readonly OptionKey[] = ['stateDir', 'flushSeconds'];

@@ -6,6 +6,7 @@ import { tableLines, type Column } from '../display/line.ts';
 import { formatPower } from '../display/quantity.ts';
 import type { DeviceSnapshot } from '../snapshot.ts';
 import { SOURCE_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
+import { calibrationLookup } from './calibrations.ts';
 import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
 import { after } from '../units.ts';
@@ -18,7 +19,7 @@ const FIRST_READING_SECONDS = 10;
 const LOOK_SECONDS = 3;
 
 export const devicesCommand: CommandSpec = {
-  options: [...SOURCE_OPTIONS, ...TRACE_OPTIONS],
+  options: [...SOURCE_OPTIONS, ...TRACE_OPTIONS, 'stateDir'],
   extra: [['--json', 'as JSON']],
   examples: ['wattmeter devices', 'wattmeter devices --source nvidia-smi --json'],
   async action({ config, extra, context }) {
@@ -36,7 +37,15 @@ export const devicesCommand: CommandSpec = {
     await using sampling = startSampling(sources, clock, () => undefined);
     const first = await sampling.firstReading(FIRST_READING_SECONDS);
     if (first instanceof Error) throw first;
-    const pipeline = openMetering({ config, pricing, charges: pricing.openCharges(), account });
+    const pipeline = openMetering({
+      config,
+      pricing,
+      charges: pricing.openCharges(),
+      account,
+      calibrationOf: calibrationLookup(config, context, ({ message }) =>
+        context.stderr.write(`wattmeter: ${message}\n`),
+      ),
+    });
     sampling.feed((event) => pipeline.consume(event.source, event));
     await clock.sleepUntil(after(clock.now(), LOOK_SECONDS), context.signal).catch(() => undefined);
     if (isStuck(sources)) context.leaveAbruptly();

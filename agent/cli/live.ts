@@ -8,6 +8,7 @@ import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { sample } from '../sampler.ts';
 import type { Source } from '../source/source.ts';
+import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
 import { followFeeds, type Charges, type Pricing } from './pricing.ts';
@@ -56,6 +57,11 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
     charges: options.charges,
     account: options.account,
     ledger: options.ledger,
+    calibrationOf: calibrationLookup(config, context, (warning) => {
+      context.stderr.write(`wattmeter: ${warning.message}\n`);
+      options.account.addWarning(warning);
+      void options.ledger.addWarning(warning);
+    }),
     compose: () => {
       const show = [views.compose(pipeline), progress?.compose(pipeline)];
       return () => {

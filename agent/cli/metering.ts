@@ -6,7 +6,12 @@ import { createConstantMeter } from '../meter/constant.ts';
 import { createMeter } from '../meter/meter.ts';
 import type { Device } from '../model.ts';
 import type { Config } from '../options.ts';
-import { createPipeline, type Pipeline, type Settlement } from '../pipeline.ts';
+import {
+  createPipeline,
+  type Pipeline,
+  type PipelineOptions,
+  type Settlement,
+} from '../pipeline.ts';
 import { watts, type Instant } from '../units.ts';
 import type { Charges, Pricing } from './pricing.ts';
 
@@ -25,6 +30,8 @@ export interface MeteringOptions {
   readonly startSeconds?: Instant;
   /** Which devices are measured; absent: all. */
   select?(devices: readonly Device[]): readonly Device[];
+  /** Gain and offset of boards that were held against a meter; absent: none was. */
+  readonly calibrationOf?: NonNullable<PipelineOptions['calibrationOf']>;
   /** Composes the view of what has just been settled; called before it is durable. */
   compose?(): (() => void) | undefined;
 }
@@ -50,6 +57,7 @@ export function openMetering(options: MeteringOptions): Pipeline {
     slotSeconds: SLOT_SECONDS,
     ...(config.periodSeconds === undefined ? {} : { samplingPeriodSeconds: config.periodSeconds }),
     ...(options.startSeconds === undefined ? {} : { startSeconds: options.startSeconds }),
+    ...(options.calibrationOf === undefined ? {} : { calibrationOf: options.calibrationOf }),
   });
 }
 

@@ -8,6 +8,7 @@ import type { Config } from '../options.ts';
 import type { InputFacts } from '../report/input.ts';
 import { replaySource } from '../source/replay.ts';
 import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
+import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
 import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
@@ -17,7 +18,7 @@ import { logOptions } from './sources.ts';
 
 export const replayCommand: CommandSpec = {
   arguments: [['<trace...>', 'nvidia-smi CSV logs or traces of wattmeter record, .gz too']],
-  options: [...TRACE_OPTIONS, 'hostWatts', ...PRICING_OPTIONS, ...REPORT_OPTIONS],
+  options: [...TRACE_OPTIONS, 'hostWatts', 'stateDir', ...PRICING_OPTIONS, ...REPORT_OPTIONS],
   extra: [['--speed <n>', 'trace seconds per second, or max (default: max)']],
   examples: [
     'wattmeter replay gpu.csv',
@@ -70,6 +71,7 @@ export async function meterTraces(
     pricing,
     charges,
     account,
+    calibrationOf: calibrationLookup(config, context, (warning) => account.addWarning(warning)),
     compose: () => progress?.compose(pipeline),
   });
   for await (const event of source.events(context.signal)) pipeline.consume('replay', event);

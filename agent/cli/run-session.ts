@@ -14,6 +14,7 @@ import { selectGpus } from '../run/gpus.ts';
 import { EXIT_BUDGET } from '../run/terminate.ts';
 import { WindowBook, type MarkOutcome } from '../run/windows.ts';
 import { after, type Instant } from '../units.ts';
+import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
 import { followFeeds, pricingFacts } from './pricing.ts';
@@ -173,6 +174,7 @@ async function openSession(parts: RunParts): Promise<Session> {
     account,
     ledger,
     startSeconds: job.startSeconds,
+    calibrationOf: calibrationLookup(config, context, warn),
     select: gpuSelector(config, context, warn),
     compose: () => {
       const show = [

@@ -39,10 +39,15 @@ export async function chooseSources(
     throw new UsageError(
       '--trace is for --source replay, not for live sources. Leave one of them out.',
     );
+  const { tpuIdleWatts: idle, tpuMaxWatts: max } = config;
+  if (idle !== undefined && max !== undefined && idle >= max)
+    throw new UsageError(`--tpu-idle-watts ${idle} must be below --tpu-max-watts ${max}.`);
   return openSources(
     {
       kinds,
       ...(config.periodSeconds !== undefined && { periodSeconds: config.periodSeconds }),
+      ...(config.tpuIdleWatts !== undefined && { tpuIdleWatts: config.tpuIdleWatts }),
+      ...(config.tpuMaxWatts !== undefined && { tpuMaxWatts: config.tpuMaxWatts }),
       ...(choice.waitsForDriver !== undefined && { waitsForDriver: choice.waitsForDriver }),
       ...(config.trace !== undefined && {
         replay: {

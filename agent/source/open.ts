@@ -1,6 +1,10 @@
 // From what was asked for to the sources that can give it. Each is imported only when it is opened: a wrapped command
 // must not wait for code that it does not need.
 
+import { constants } from 'node:fs';
+import { access, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import type { Clock } from '../clock.ts';
 import type { SourceKind } from '../model.ts';
 import { bestAvailable } from './best-available.ts';
@@ -17,6 +21,9 @@ export interface SourceOptions {
   readonly replay?: Omit<ReplayOptions, 'clock'>;
   /** Wait for a driver that is not there yet, as a daemon does. */
   readonly waitsForDriver?: boolean;
+  /** A TPU's power is modelled between these, and absent without them. */
+  readonly tpuIdleWatts?: number;
+  readonly tpuMaxWatts?: number;
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -25,7 +32,7 @@ const NVIDIA_SMI_PERIOD_SECONDS = 0.05;
 
 type Open = (options: SourceOptions, clock: Clock) => Promise<Source>;
 
-const OPEN: Partial<Readonly<Record<SourceKind, Open>>> = {
+const OPEN: Readonly<Record<SourceKind, Open>> = {
   async nvml({ periodSeconds, waitsForDriver }, clock) {
     const { NvmlSource } = await import('./nvml.ts');
     return new NvmlSource({
@@ -41,6 +48,31 @@ const OPEN: Partial<Readonly<Record<SourceKind, Open>>> = {
       periodSeconds,
       ...(env !== undefined && { env }),
       ...(waitsForDriver !== undefined && { waitForDriver: waitsForDriver }),
+    });
+  },
+  async hwmon({ periodSeconds }, clock) {
+    const { hwmonSource } = await import('./hwmon.ts');
+    return hwmonSource({ clock, ...(periodSeconds !== undefined && { periodSeconds }) });
+  },
+  async rapl({ periodSeconds }, clock) {
+    const { raplSource } = await import('./rapl.ts');
+    return raplSource({ clock, ...(periodSeconds !== undefined && { periodSeconds }) });
+  },
+  async 'amd-smi'({ periodSeconds, env }, clock) {
+    const { amdSmiSource } = await import('./amd-smi.ts');
+    return amdSmiSource({
+      clock,
+      ...(periodSeconds !== undefined && { periodSeconds }),
+      ...(env !== undefined && { env }),
+    });
+  },
+  async tpu({ periodSeconds, tpuIdleWatts, tpuMaxWatts }, clock) {
+    const { tpuSource } = await import('./tpu.ts');
+    return tpuSource({
+      clock,
+      ...(periodSeconds !== undefined && { periodSeconds }),
+      ...(tpuIdleWatts !== undefined && { idleWatts: tpuIdleWatts }),
+      ...(tpuMaxWatts !== undefined && { maximumWatts: tpuMaxWatts }),
     });
   },
   async replay({ replay }, clock) {
@@ -64,19 +96,34 @@ export async function openSources(options: SourceOptions, clock: Clock): Promise
   if (options.kinds.length === 0) {
     // Neither may wait for its driver: the other's turn would never come.
     const once = { ...options, waitsForDriver: false };
-    const open = (['nvml', 'nvidia-smi'] as const).map((kind) => () => openOne(kind, once, clock));
-    return [bestAvailable({ open, clock, waits: options.waitsForDriver ?? false })];
+    const kinds = ['nvml', 'nvidia-smi', ...(await otherAccelerators())] as const;
+    const open = kinds.map((kind) => () => OPEN[kind](once, clock));
+    const best = bestAvailable({ open, clock, waits: options.waitsForDriver ?? false });
+    return (await isReadable(RAPL_COUNTER)) ? [best, await OPEN.rapl(options, clock)] : [best];
   }
-  return Promise.all([...new Set(options.kinds)].map((kind) => openOne(kind, options, clock)));
+  return Promise.all([...new Set(options.kinds)].map((kind) => OPEN[kind](options, clock)));
 }
 
-function openOne(kind: SourceKind, options: SourceOptions, clock: Clock): Promise<Source> {
-  const open = OPEN[kind];
-  if (open === undefined) {
-    throw new SourceError(
-      `There is no source ${kind} in this version. Say --source ${Object.keys(OPEN).join(', ')}, or none for the best available.`,
-      { fate: 'fatal', reason: 'no-such-source' },
-    );
-  }
-  return open(options, clock);
+const RAPL_COUNTER = '/sys/class/powercap/intel-rapl:0/energy_uj';
+const HWMON = '/sys/class/hwmon';
+const TPU_DEVICE = '/dev/accel0';
+const GPU_SENSOR_NAMES: ReadonlySet<string> = new Set(['amdgpu', 'i915', 'xe']);
+
+/** Accelerators of other makers that show themselves on this machine: only those are tried, and named when they fail. */
+async function otherAccelerators(): Promise<SourceKind[]> {
+  const entries = await readdir(HWMON).catch(() => []);
+  const names = await Promise.all(
+    entries.map((entry) => readFile(join(HWMON, entry, 'name'), 'utf8').catch(() => '')),
+  );
+  const hasGpu = names.some((name) => GPU_SENSOR_NAMES.has(name.trim()));
+  return [
+    ...(hasGpu ? (['hwmon', 'amd-smi'] as const) : []),
+    ...((await isReadable(TPU_DEVICE)) ? (['tpu'] as const) : []),
+  ];
 }
+
+const isReadable = (path: string): Promise<boolean> =>
+  access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
