@@ -229,13 +229,16 @@ class DeviceMeter implements Meter {
   }
 
   #currentBelief(): Sensor {
-    const { field, windowSeconds, periodSeconds, origin } = this.#sensor;
+    const { field, windowSeconds, periodSeconds } = this.#sensor;
+    // Against a meter says more about a figure's worth than where window and period come from.
+    const calibrated = this.#options.calibration === undefined ? undefined : 'calibrated';
+    const origin = calibrated ?? this.#sensor.origin;
     if (field !== undefined) return { field, windowSeconds, periodSeconds, origin };
     if (!this.#counter.seen) return { field: 'unknown', origin: 'assumed' };
     const counterPeriod = this.#counter.grid.periodSeconds;
     return counterPeriod === undefined
-      ? { field: 'counter', origin: 'assumed' }
-      : { field: 'counter', periodSeconds: counterPeriod, origin: 'inferred' };
+      ? { field: 'counter', origin: calibrated ?? 'assumed' }
+      : { field: 'counter', periodSeconds: counterPeriod, origin: calibrated ?? 'inferred' };
   }
 
   #show(row: Row): void {
