@@ -72,7 +72,7 @@ async function requestOf(
   if (typeof fromRun === 'string') {
     const report = await loadReport(
       fromRun,
-      { ...(config.stateDir === undefined ? {} : { stateDir: config.stateDir }) },
+      config.stateDir === undefined ? {} : { stateDir: config.stateDir },
       context,
     );
     return {

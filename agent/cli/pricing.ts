@@ -278,7 +278,7 @@ export const PRICING_KEYS: readonly (keyof Config)[] = [
 ];
 
 /** Options that add lines to a report without changing the price of energy. */
-export const EXTRA_KEYS: readonly (keyof Config)[] = [
+const EXTRA_KEYS: readonly (keyof Config)[] = [
   'wue',
   'ewif',
   'embodiedKilograms',

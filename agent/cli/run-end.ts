@@ -4,6 +4,7 @@ import { combine, type Account, type Books } from '../account.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
 import { present } from '../report/present.ts';
 import type { JobEnd } from '../run/child.ts';
+import type { ReportData } from '../report/report.ts';
 import { postWebhook } from '../run/webhook.ts';
 import type { Instant } from '../units.ts';
 import type { RunParts } from './run-session.ts';
@@ -38,13 +39,20 @@ export async function endOfRun(
     readonly ledger: RunLedger;
     readonly account: Account;
     readonly charges: Charges;
+    readonly data: ReportData | undefined;
     readonly end: JobEnd;
   },
 ): Promise<void> {
   const { plan, context, ledger, account, charges, end } = parts;
   const books = account.books(end);
   const closing = closeRun(ledger, books, end);
-  const report = reportOf(books, { config: plan.config, pricing: plan.pricing, charges, context });
+  const report = reportOf(books, {
+    config: plan.config,
+    pricing: plan.pricing,
+    charges,
+    context,
+    ...present({ data: parts.data }),
+  });
   const telling =
     plan.config.webhook === undefined
       ? undefined

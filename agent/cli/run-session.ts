@@ -26,6 +26,7 @@ import { endOfRun } from './run-end.ts';
 import { openSteps } from './run-steps.ts';
 import { burst, chooseSources, isStuck } from './sources.ts';
 import { sayFault } from './state.ts';
+import { openTransferMeter } from './transfer.ts';
 import { openViews, type Views } from './views.ts';
 
 /** How long --require-measurement and --gpus wait for the first reading before CMD may start. */
@@ -36,6 +37,7 @@ const AFTERGLOW_SECONDS = 0.35;
 const AFTERGLOW_PATIENCE_SECONDS = 0.45;
 const AFTERGLOW_POLL_SECONDS = 0.02;
 const BURST_SECONDS = 0.4;
+const LATE_MILLISECONDS = 300;
 const DEFAULT_FLUSH_SECONDS = 1;
 
 /** Starts the sources that the options name; a source that cannot be is said, not thrown. @throws UsageError, SourceError */
@@ -163,6 +165,7 @@ async function openSession(parts: RunParts): Promise<Session> {
 
   const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
   const charges = pricing.openCharges();
+  const transfer = openTransferMeter(config);
   const feeding = new AbortController();
   followFeeds(pricing, feeding.signal);
   const progress = openProgress({ config, context, pricing });
@@ -237,6 +240,7 @@ async function openSession(parts: RunParts): Promise<Session> {
 
   return {
     async close(end) {
+      const data = transfer?.read(end.endSeconds);
       pipeline.cut(end.endSeconds, 'end');
       burst(sampling.sources, after(end.endSeconds, BURST_SECONDS));
       if (!sampling.isOver) await afterglow(clock, pipeline, end.endSeconds);
@@ -251,7 +255,14 @@ async function openSession(parts: RunParts): Promise<Session> {
       const isStopped = budget?.hasTerminated === true;
       const exitCode = isStopped ? EXIT_BUDGET : end.exitCode;
       feeding.abort();
-      await endOfRun({ ...parts, ledger, account, charges, end: { ...end, exitCode } });
+      await endOfRun({
+        ...parts,
+        ledger,
+        account,
+        charges,
+        data: await inTime(data),
+        end: { ...end, exitCode },
+      });
       await views?.[Symbol.asyncDispose]();
       return exitCode;
     },
@@ -289,6 +300,14 @@ function gpuSelector(
     isTold = true;
     return devices.filter(({ kind, uuid }) => kind !== 'gpu' || selection.uuids.has(uuid));
   };
+}
+
+/** What is there soon; CMD's exit code waits for nothing else. */
+async function inTime<T>(promise: Promise<T | undefined> | undefined): Promise<T | undefined> {
+  const late = new Promise<undefined>((resolve) => {
+    setTimeout(() => resolve(undefined), LATE_MILLISECONDS);
+  });
+  return promise === undefined ? undefined : Promise.race([promise, late]);
 }
 
 /** Waits until readings have passed CMD's exit, briefly. */

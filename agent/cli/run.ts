@@ -51,6 +51,7 @@ export const runCommand: CommandSpec = {
     'onBudget',
     'graceSeconds',
     'webhook',
+    'dataPath',
     ...SOURCE_OPTIONS,
     ...TRACE_OPTIONS,
     ...PRICING_OPTIONS,
