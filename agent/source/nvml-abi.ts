@@ -169,6 +169,8 @@ export class NvmlLibrary {
   readonly #library: LibraryHandle;
   readonly #watch: CallWatch;
   readonly #functions = new Map<NvmlSymbol, Bound>();
+  #energy: Bound | undefined;
+  #fields: Bound | undefined;
   readonly #words = new Uint32Array(8);
   readonly #longs = new BigUint64Array(4);
   readonly #text = new Uint8Array(TEXT_BYTES);
@@ -231,17 +233,39 @@ export class NvmlLibrary {
 
   /** Since the driver was loaded; beyond 2⁵³ mJ (285 years at 1 kW) it would lose its last digits. */
   energyMillijoules(device: NvmlHandle): Answer<number> {
-    const code = this.#call('nvmlDeviceGetTotalEnergyConsumption', device, this.#longs);
-    return answer(code, () => Number(this.#long(0)));
+    return answer(this.readEnergy(device), () => this.energyRead());
+  }
+
+  // The next three are called for every GPU at every tick: they make no garbage.
+
+  /** Asks for the counter; returns the code. Its value stands in `energyRead` until the next call. */
+  readEnergy(device: NvmlHandle): number {
+    const bound = (this.#energy ??= this.#bind('nvmlDeviceGetTotalEnergyConsumption'));
+    this.#watch.enter(bound.number);
+    try {
+      return bound.native(device, this.#longs);
+    } finally {
+      this.#watch.leave();
+    }
+  }
+
+  /** The counter that `readEnergy` found, mJ. */
+  energyRead(): number {
+    return Number(this.#long(0));
   }
 
   /** Fills `request`; each entry carries its own code, which is the call's own where the call failed. */
   fieldValues(device: NvmlHandle, request: FieldRequest): number {
     request.reset();
-    const given = [device, request.length, request.bytes];
-    const code = this.#call('nvmlDeviceGetFieldValues', ...given);
-    if (code !== NVML.success) request.reset(code);
-    return code;
+    const bound = (this.#fields ??= this.#bind('nvmlDeviceGetFieldValues'));
+    this.#watch.enter(bound.number);
+    try {
+      const code = bound.native(device, request.length, request.bytes);
+      if (code !== NVML.success) request.reset(code);
+      return code;
+    } finally {
+      this.#watch.leave();
+    }
   }
 
   enforcedLimitMilliwatts(device: NvmlHandle): Answer<number> {

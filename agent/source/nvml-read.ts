@@ -23,6 +23,8 @@ export const STALE_READ_SECONDS = 0.5;
 /** The number of a status in a batch's column. */
 export const statusCode = (status: ReadingStatus): number => READING_STATUS.indexOf(status);
 
+const OK = statusCode('ok');
+
 /** A row without a value. */
 export function failedRow(slot: number, status: ReadingStatus): RingRow {
   return {
@@ -39,6 +41,8 @@ export function failedRow(slot: number, status: ReadingStatus): RingRow {
 
 /** Reads one GPU by its plan; keeps the driver's buffers between readings. */
 export class DeviceReader {
+  /** The newest reading. */
+  readonly row: RingRow;
   readonly #library: NvmlLibrary;
   readonly #plan: ReadPlan;
   readonly #request: FieldRequest | undefined;
@@ -49,8 +53,11 @@ export class DeviceReader {
   };
   readonly #unsupportedGauges = new Set<string>();
   #temperatureVersioned = false;
+  #sound = false;
+  #failure: number = NVML.success;
 
-  constructor(library: NvmlLibrary, plan: ReadPlan) {
+  constructor(library: NvmlLibrary, plan: ReadPlan, slot: number) {
+    this.row = failedRow(slot, 'no-data');
     this.#library = library;
     this.#plan = plan;
     const ids = [
@@ -67,37 +74,39 @@ export class DeviceReader {
     this.#request = fields.length === 0 ? undefined : new FieldRequest(fields);
   }
 
-  /** Takes a reading; `code` is the first failure's where nothing could be read, else 0. */
-  read(handle: NvmlHandle, slot: number): { readonly row: RingRow; readonly code: number } {
+  /**
+   * Takes a reading into `row`, which is used again by the next. Returns 0, or the first failure's code where nothing
+   * could be read: one register that answers is a reading.
+   */
+  read(handle: NvmlHandle): number {
+    this.#sound = false;
+    this.#failure = NVML.success;
     const started = monotonicSeconds();
     if (this.#request !== undefined) this.#library.fieldValues(handle, this.#request);
     const draw = this.#plan.draw ? this.#library.powerMilliwatts(handle) : undefined;
+    const hasCounterCall = this.#plan.counter === 'call';
     const between = monotonicSeconds();
-    const counter =
-      this.#plan.counter === 'call' ? this.#library.energyMillijoules(handle) : undefined;
-    const ended = counter === undefined ? between : monotonicSeconds();
+    const counterCode = hasCounterCall ? this.#library.readEnergy(handle) : NVML.success;
+    const ended = hasCounterCall ? monotonicSeconds() : between;
 
-    const instant = this.#field(this.#positions.instant);
-    const average = this.#field(this.#positions.average);
-    const energy = counter ?? this.#field(this.#positions.energy);
-    const answers = [instant, average, draw, energy];
-    const code = failureOf(answers);
-    if (code !== NVML.success) return { row: failedRow(slot, statusOf(code)), code };
-    if (ended - started > STALE_READ_SECONDS) return { row: failedRow(slot, 'timeout'), code };
-    return {
-      code,
-      row: {
-        slot,
-        // With two calls, the moment between them is the nearest to both; with one, its middle.
-        monotonicSeconds: counter === undefined ? (started + ended) / 2 : between,
-        status: statusCode('ok'),
-        instantWatts: fromMilliwatts(numberOf(instant)),
-        averageWatts: fromMilliwatts(numberOf(average)),
-        drawWatts: fromMilliwatts(numberOf(draw)),
-        counterJoules: fromMillijoules(numberOf(energy)),
-        durationSeconds: Number.NaN,
-      },
-    };
+    const { row } = this;
+    // With two calls, the moment between them is the nearest to both; with one, its middle.
+    row.monotonicSeconds = hasCounterCall ? between : (started + ended) / 2;
+    row.instantWatts = fromMilliwatts(this.#field(this.#positions.instant));
+    row.averageWatts = fromMilliwatts(this.#field(this.#positions.average));
+    row.drawWatts = fromMilliwatts(draw === undefined ? Number.NaN : this.#answered(draw));
+    row.counterJoules = fromMillijoules(
+      hasCounterCall && this.#answers(counterCode)
+        ? this.#library.energyRead()
+        : this.#field(this.#positions.energy),
+    );
+    if (!this.#sound) {
+      const code = this.#failure === NVML.success ? NVML.notSupported : this.#failure;
+      return this.#fail(statusOf(code), code);
+    }
+    if (ended - started > STALE_READ_SECONDS) return this.#fail('timeout', NVML.success);
+    row.status = OK;
+    return NVML.success;
   }
 
   /** Reads the slow values in the order of GAUGES; NaN where there is none. */
@@ -117,12 +126,27 @@ export class DeviceReader {
     ];
   }
 
-  #field(position: number): Answer<number> | undefined {
-    if (position < 0 || this.#request === undefined) return undefined;
-    const code = this.#request.code(position);
-    return code === NVML.success
-      ? { kind: 'value', value: this.#request.value(position) }
-      : { kind: 'failed', code };
+  /** The field's value; NaN where it was not asked for or has failed. */
+  #field(position: number): number {
+    if (position < 0 || this.#request === undefined) return Number.NaN;
+    return this.#answers(this.#request.code(position)) ? this.#request.value(position) : Number.NaN;
+  }
+
+  #answered(answer: Answer<number>): number {
+    if (answer.kind === 'value') this.#sound = true;
+    else this.#answers(answer.code);
+    return answer.kind === 'value' ? answer.value : Number.NaN;
+  }
+
+  #answers(code: number): boolean {
+    if (code === NVML.success) this.#sound = true;
+    else if (this.#failure === NVML.success) this.#failure = code;
+    return code === NVML.success;
+  }
+
+  #fail(status: ReadingStatus, code: number): number {
+    Object.assign(this.row, failedRow(this.row.slot, status));
+    return code;
   }
 
   #temperature(handle: NvmlHandle): Answer<number> {
@@ -140,20 +164,4 @@ export class DeviceReader {
     if (answer.kind === 'failed' && isPermanent(answer.code)) this.#unsupportedGauges.add(name);
     return valueOf(answer);
   }
-}
-
-const numberOf = (answer: Answer<number> | undefined): number =>
-  answer?.kind === 'value' ? answer.value : Number.NaN;
-
-// One register that answers is a reading; only when none does is the reading a failure, with the first reason.
-function failureOf(answers: readonly (Answer<number> | undefined)[]): number {
-  let code: number = NVML.notSupported;
-  let found = false;
-  for (const answer of answers) {
-    if (answer === undefined) continue;
-    if (answer.kind === 'value') return NVML.success;
-    if (!found) code = answer.code;
-    found = true;
-  }
-  return code;
 }

@@ -138,7 +138,7 @@ function openDevice(
     slot: registry.slotOf(uuid.value),
     statusPath,
     handle: handle.value,
-    reader: new DeviceReader(library, probe.plan),
+    reader: new DeviceReader(library, probe.plan, registry.slotOf(uuid.value)),
     readable: isReadable(probe),
     lost: false,
     retryAt: 0,
@@ -192,10 +192,9 @@ export class NvmlSession {
     let read = 0;
     for (const device of this.#devices) {
       if (this.#shared.stopped) return 0;
-      const now = monotonicSeconds();
-      if (now < device.retryAt) continue;
+      if (started < device.retryAt) continue;
       this.#callSlot = device.slot;
-      const code = this.#readDevice(device, now);
+      const code = this.#readDevice(device, started);
       this.#callSlot = -1;
       if (breaksSession(code)) return code;
       if (code === 0 && device.readable) read++;
@@ -208,10 +207,10 @@ export class NvmlSession {
 
   /** Reads the slow values of the GPUs whose second is over. */
   readGauges(): void {
+    const now = monotonicSeconds();
     for (const device of this.#devices) {
-      const now = monotonicSeconds();
-      if (this.#shared.stopped) return;
       if (now < device.gaugesAt || now < device.retryAt || device.lost) continue;
+      if (this.#shared.stopped) return;
       device.gaugesAt = Math.max(device.gaugesAt + SLOW_PERIOD_SECONDS, now);
       this.#callSlot = device.slot;
       this.#shared.setGauges(device.slot, device.reader.gauges(device.handle));
@@ -261,8 +260,8 @@ export class NvmlSession {
       return 0;
     }
     if (!device.readable) return this.#waitForSensor(device, now);
-    const { row, code } = device.reader.read(device.handle, device.slot);
-    this.#shared.push(row);
+    const code = device.reader.read(device.handle);
+    this.#shared.push(device.reader.row);
     device.lost = losesDevice(code);
     if (device.lost) device.retryAt = now + SLOW_PERIOD_SECONDS;
     return code;
@@ -275,7 +274,7 @@ export class NvmlSession {
     device.reprobeAt = now + REPROBE_SECONDS;
     const probe = probeDevice(this.#library, device.handle, device.identity);
     this.#registry.remember(probe.facts);
-    device.reader = new DeviceReader(this.#library, probe.plan);
+    device.reader = new DeviceReader(this.#library, probe.plan, device.slot);
     device.readable = isReadable(probe);
     return 0;
   }

@@ -51,13 +51,11 @@ const CELL = {
   stop: 0,
   wake: 1,
   callSequence: 2,
-  callSymbol: 3,
-  callSlot: 4,
-  callStartMilliseconds: 5,
-  head: 6,
-  tail: 7,
-  dropped: 8,
-  burstUntilMilliseconds: 9,
+  callIdentity: 3,
+  head: 4,
+  tail: 5,
+  dropped: 6,
+  burstUntilMilliseconds: 7,
 } as const;
 const CELLS = 16;
 
@@ -72,8 +70,12 @@ export function createBuffers(): NvmlBuffers {
   };
 }
 
+// A call's number and its device's slot (from −1) in one cell.
+const SLOT_BITS = 16;
+
 /** A native call that is out. */
 export interface PendingCall {
+  /** Since it was first seen out. */
   readonly ageSeconds: number;
   readonly symbol: string;
   /** The device asked; −1 when the call is about no device. */
@@ -103,6 +105,8 @@ export class NvmlShared {
   readonly #ring: Float64Array;
   readonly #gauges: Float64Array;
 
+  #seenSequence = 0;
+  #seenSeconds = 0;
   readonly #row: RingRow = {
     slot: ROUND_END,
     monotonicSeconds: 0,
@@ -138,16 +142,23 @@ export class NvmlShared {
     this.#wakeWorker();
   }
 
-  /** The native call that the worker is in, if it is in one. */
+  /**
+   * The native call that the worker is in, if it is in one. Its age counts from the first look that found it out: the
+   * worker's hot path has better things to do than to note the time of every call.
+   */
   pendingCall(): PendingCall | undefined {
-    if (Atomics.load(this.#control, CELL.callSequence) % 2 === 0) return undefined;
-    const started = Atomics.load(this.#control, CELL.callStartMilliseconds);
-    // A 32-bit difference is right across the wrap of a 32-bit millisecond counter (24.8 days).
-    const age = (monotonicMilliseconds() - started) | 0;
+    const sequence = Atomics.load(this.#control, CELL.callSequence);
+    if (sequence % 2 === 0) return undefined;
+    const now = monotonicSeconds();
+    if (sequence !== this.#seenSequence) {
+      this.#seenSequence = sequence;
+      this.#seenSeconds = now;
+    }
+    const identity = Atomics.load(this.#control, CELL.callIdentity);
     return {
-      ageSeconds: age / 1e3,
-      symbol: NVML_SYMBOLS[Atomics.load(this.#control, CELL.callSymbol)] ?? 'an NVML call',
-      slot: Atomics.load(this.#control, CELL.callSlot),
+      ageSeconds: now - this.#seenSeconds,
+      symbol: NVML_SYMBOLS[identity >> SLOT_BITS] ?? 'an NVML call',
+      slot: (identity & ((1 << SLOT_BITS) - 1)) - 1,
     };
   }
 
@@ -188,9 +199,7 @@ export class NvmlShared {
   }
 
   enterCall(symbol: number, slot: number): void {
-    Atomics.store(this.#control, CELL.callSymbol, symbol);
-    Atomics.store(this.#control, CELL.callSlot, slot);
-    Atomics.store(this.#control, CELL.callStartMilliseconds, monotonicMilliseconds());
+    Atomics.store(this.#control, CELL.callIdentity, (symbol << SLOT_BITS) | (slot + 1));
     Atomics.add(this.#control, CELL.callSequence, 1);
   }
 

@@ -42,8 +42,8 @@ const LIBRARY_PATHS: readonly string[] = [
   '/home/kubernetes/bin/nvidia/lib64/libnvidia-ml.so.1',
 ];
 
-/** How often readings are taken out of the worker's memory. */
-const DRAIN_SECONDS = 0.2;
+// How often readings are taken out of the worker's memory: waking up costs more CPU than what is then done.
+const DRAIN_SECONDS = 0.25;
 // Around an edge somebody waits for them.
 const BURST_DRAIN_SECONDS = 0.05;
 /** A call that is out this long is a hang: its GPUs are said to be a gap. */
@@ -75,6 +75,7 @@ export class NvmlSource implements Source {
   #failure: unknown;
   #wake: (() => void) | undefined;
   #periodSeconds: number | undefined;
+  #wallOffsetSeconds = 0;
   #settledSeconds = Number.NEGATIVE_INFINITY;
   #hang: { toldSeconds: number } | undefined;
 
@@ -95,6 +96,7 @@ export class NvmlSource implements Source {
   /** Polls power and counter every few milliseconds until `until`: around the edges of runs and windows (§4.4). */
   burst(until: Instant): void {
     this.#shared.burstFor(until - this.#options.clock.now());
+    this.#wake?.();
   }
 
   /** Whether the worker is inside a native call that does not return: then the process can only leave by `_exit`. */
@@ -115,7 +117,7 @@ export class NvmlSource implements Source {
         await this.#pause(signal);
       }
       for (const event of this.#takeEvents()) yield event;
-      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#failure !== undefined && !signal.aborted) throw this.#failure;
     } finally {
       signal.removeEventListener('abort', onAbort);
       await this[Symbol.asyncDispose]();
@@ -189,6 +191,7 @@ export class NvmlSource implements Source {
     const events: SourceEvent[] = [];
     for (const message of this.#messages.splice(0)) this.#take(message, events);
     const now = this.#options.clock.now();
+    this.#wallOffsetSeconds = this.#options.clock.wallOffset();
     this.#takeReadings(now, events);
     this.#takeHang(now, events);
     const dropped = this.#shared.takeDropped();
@@ -263,7 +266,10 @@ export class NvmlSource implements Source {
     const sequence = this.#shared.gaugeSequence(number);
     const gauges = sequence === slot.gaugeSequence ? undefined : this.#gaugesOf(number);
     slot.gaugeSequence = sequence;
-    return { kind: 'batch', batch: slot.rows.takeBatch(slot.facts.device.uuid, gauges) };
+    return {
+      kind: 'batch',
+      batch: slot.rows.takeBatch(slot.facts.device.uuid, gauges, this.#wallOffsetSeconds),
+    };
   }
 
   #gaugesOf(slot: number): Gauges {
