@@ -24,7 +24,15 @@ interface Bracket {
 const MEMORY = 0.98;
 const CANDIDATE_COUNT = 24;
 const DENSE_WIDTH_RATIO = 0.65;
+// A grid is believed when meeting the brackets by chance is less likely than e^-evidence; trying many periods needs more.
 const BURST_WIDTH_RATIO = 0.25;
+const SEARCH_EVIDENCE = 8;
+const EXPECTED_EVIDENCE = 4;
+const SEARCH_STEP = 0.994;
+const SEARCH_TOLERANCE = 0.03;
+const MET_SHARE = 0.9;
+// Searching is work: after a search in vain the next waits for more brackets.
+const SEARCH_PAUSE = 6;
 const TOLERANCE_RATIO = 0.15;
 // Real refreshes wander a little around their grid (±1 to 2 ms of 100 on an RTX 3090).
 const JITTER_RATIO = 0.02;
@@ -32,16 +40,28 @@ const LOCK_PHASE_RATIO = 0.12;
 const CONSISTENT_FLOOR = 0.6;
 const PLAUSIBLE_SECONDS = [0.004, 3] as const;
 
-/** Creates a grid that knows nothing yet. */
-export function createRefreshGrid(): RefreshGrid {
+/** Creates a grid that knows nothing yet, or only which period to expect. */
+export function createRefreshGrid(expectedPeriodSeconds?: number): RefreshGrid {
   const candidates: Bracket[] = [];
   let fit: Fit | undefined;
   let consistent = 1;
   let lastPeriod: number | undefined;
 
+  let pause = 0;
+  let searches = 0;
+
   const startFit = (): void => {
-    fit = firstFit(candidates);
-    if (fit !== undefined) consistent = 1;
+    pause -= 1;
+    if (pause > 0) return;
+    fit = firstFit(candidates, expectedPeriodSeconds);
+    if (fit !== undefined) {
+      consistent = 1;
+      searches = 0;
+      return;
+    }
+    // The first few brackets are tried one by one: a burst of three tells it all.
+    searches += 1;
+    if (searches > CANDIDATE_COUNT) pause = SEARCH_PAUSE * (searches - CANDIDATE_COUNT);
   };
 
   const follow = (current: Fit, bracket: Bracket): void => {
@@ -93,45 +113,130 @@ export function createRefreshGrid(): RefreshGrid {
   };
 }
 
-/** A period and its first fit from brackets that are narrow against it; undefined while they do not agree. */
-function firstFit(brackets: readonly Bracket[]): Fit | undefined {
-  const gaps = brackets.slice(1).map((bracket, index) => {
-    const before = brackets[index] ?? bracket;
-    const gap = bracket.middle - before.middle;
-    return { gap, ratio: Math.max(bracket.width, before.width) / gap };
-  });
-  const burst = gaps.filter(({ ratio }) => ratio <= BURST_WIDTH_RATIO);
-  const dense = gaps.filter(({ ratio }) => ratio <= DENSE_WIDTH_RATIO);
-  const usable = burst.length >= 2 ? burst : dense;
-  if (usable.length < (usable === burst ? 2 : 6)) return undefined;
-  const sorted = usable.map(({ gap }) => gap).toSorted((a, b) => a - b);
-  let period = sorted[Math.floor(sorted.length * 0.4)] ?? 0;
-  for (let round = 0; round < 3; round += 1) {
-    let time = 0;
-    let steps = 0;
-    for (const gap of sorted) {
-      time += gap;
-      steps += Math.max(1, Math.round(gap / period));
-    }
-    period = time / steps;
+/** A grid that meets the brackets, once they are evidence enough; undefined until then. */
+function firstFit(brackets: readonly Bracket[], expected: number | undefined): Fit | undefined {
+  const quick = periodOfNarrow(brackets);
+  if (quick !== undefined) return fitThrough(brackets, quick);
+  const most = 1.02 * longestPossible(brackets);
+  if (expected !== undefined && expected <= most) {
+    const high = Math.min(most, expected * 1.03);
+    const near = longestPeriod(brackets, high, expected * 0.97, EXPECTED_EVIDENCE);
+    if (near !== undefined) return fitThrough(brackets, near);
   }
-  if (!(period >= PLAUSIBLE_SECONDS[0] && period <= PLAUSIBLE_SECONDS[1])) return undefined;
-  const agreeing = usable.filter(({ gap, ratio }) => {
-    const steps = Math.max(1, Math.round(gap / period));
-    return Math.abs(gap - steps * period) <= ratio * gap + TOLERANCE_RATIO * period;
-  });
-  if (agreeing.length < 0.75 * usable.length) return undefined;
-  return fitThrough(brackets, period);
+  const high = Math.min(most, PLAUSIBLE_SECONDS[1]);
+  const found = longestPeriod(brackets, high, PLAUSIBLE_SECONDS[0], SEARCH_EVIDENCE);
+  return found === undefined ? undefined : fitThrough(brackets, found);
 }
 
-function fitThrough(brackets: readonly Bracket[], period: number): Fit | undefined {
+/** Each change is a refresh of its own, so n changes later at least n periods have passed. */
+function longestPossible(brackets: readonly Bracket[]): number {
+  let shortest = Infinity;
+  for (const [index, { middle, width }] of brackets.entries()) {
+    const start = middle - width / 2;
+    for (const [later, bracket] of brackets.entries()) {
+      if (later <= index) continue;
+      const end = bracket.middle + bracket.width / 2;
+      shortest = Math.min(shortest, (end - start) / (later - index));
+    }
+  }
+  return shortest;
+}
+
+/** Changes seen within a quarter of the time between them give the period away at once. */
+function periodOfNarrow(
+  brackets: readonly Bracket[],
+): { period: number; phase: number } | undefined {
+  const gaps: number[] = [];
+  for (const [index, bracket] of brackets.entries()) {
+    const before = brackets[index - 1];
+    if (before === undefined) continue;
+    const gap = bracket.middle - before.middle;
+    if (Math.max(bracket.width, before.width) <= BURST_WIDTH_RATIO * gap) gaps.push(gap);
+  }
+  if (gaps.length < 2) return undefined;
+  let period = gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length * 0.4)] ?? 0;
+  for (let round = 0; round < 3; round += 1) {
+    const steps = gaps.map((gap) => Math.max(1, Math.round(gap / period)));
+    period = total(gaps) / total(steps);
+  }
+  const agree = gaps.filter((gap) => {
+    const steps = Math.max(1, Math.round(gap / period));
+    return Math.abs(gap - steps * period) <= TOLERANCE_RATIO * period + BURST_WIDTH_RATIO * period;
+  });
+  const plausible = period >= PLAUSIBLE_SECONDS[0] && period <= PLAUSIBLE_SECONDS[1];
+  if (!plausible || agree.length < 0.75 * gaps.length) return undefined;
+  return { period, phase: brackets.at(-1)?.middle ?? 0 };
+}
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+/** Every fraction of the true period fits as well, so the search goes down from the longest. */
+function longestPeriod(
+  brackets: readonly Bracket[],
+  longest: number,
+  shortest: number,
+  evidenceNeeded: number,
+): { period: number; phase: number } | undefined {
+  const narrowest = Math.min(...brackets.map(({ width }) => width));
+  for (
+    let period = longest;
+    period >= shortest && narrowest <= DENSE_WIDTH_RATIO * period;
+    period *= SEARCH_STEP
+  ) {
+    const usable = brackets.filter(({ width }) => width <= DENSE_WIDTH_RATIO * period);
+    // How surprising it would be to meet all these brackets by chance.
+    // Two of them go to fixing period and phase.
+    const surprises = usable
+      .map(({ width }) => -Math.log(width / period + 2 * SEARCH_TOLERANCE))
+      .toSorted((a, b) => a - b);
+    if (total(surprises.slice(0, -2)) < evidenceNeeded) continue;
+    const { phase, met } = bestPhase(usable, period);
+    if (met >= MET_SHARE * usable.length) return { period, phase };
+  }
+  return undefined;
+}
+
+/** The phase that the most brackets contain: a sweep over their limits, modulo the period. */
+function bestPhase(brackets: readonly Bracket[], period: number): { phase: number; met: number } {
+  const origin = brackets.at(-1)?.middle ?? 0;
+  const limits: { at: number; change: 1 | -1 }[] = [];
+  let open = 0;
+  for (const { middle, width } of brackets) {
+    const half = width / 2 + SEARCH_TOLERANCE * period;
+    const start = positiveRemainder(middle - half - origin, period);
+    const end = positiveRemainder(middle + half - origin, period);
+    if (end < start) open += 1;
+    limits.push({ at: start, change: 1 }, { at: end, change: -1 });
+  }
+  limits.sort((a, b) => a.at - b.at);
+  let met = open;
+  let phase = 0;
+  for (const [index, { at, change }] of limits.entries()) {
+    open += change;
+    if (open <= met) continue;
+    met = open;
+    phase = (at + (limits[index + 1]?.at ?? at)) / 2;
+  }
+  return { phase: origin + phase, met };
+}
+
+const positiveRemainder = (value: number, modulus: number): number =>
+  value - Math.floor(value / modulus) * modulus;
+
+function fitThrough(
+  brackets: readonly Bracket[],
+  { period, phase }: { readonly period: number; readonly phase: number },
+): Fit | undefined {
   const narrow = brackets.filter(({ width }) => width <= DENSE_WIDTH_RATIO * period);
   const first = narrow[0];
   if (first === undefined) return undefined;
+  const refreshOf = ({ middle }: Bracket): number => Math.round((middle - phase) / period);
   const fit = new Fit(first, period);
+  let before = refreshOf(first);
   for (const bracket of narrow.slice(1)) {
-    const steps = Math.round((bracket.middle - fit.phase()) / fit.period);
-    if (steps >= 1) fit.add(bracket, steps);
+    const refresh = refreshOf(bracket);
+    if (refresh > before) fit.add(bracket, refresh - before);
+    before = Math.max(before, refresh);
   }
   return fit;
 }

@@ -103,8 +103,8 @@ export function createSensorModel(device: Device): SensorModel {
     },
     use(next) {
       field = next;
-      grid = createRefreshGrid();
       known = registerOf(device, next);
+      grid = createRefreshGrid(known?.periodSeconds);
     },
   };
 }
