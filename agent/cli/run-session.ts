@@ -24,7 +24,7 @@ import type { RunMarks, RunPlan } from './run.ts';
 import { openBudget } from './run-budget.ts';
 import { endOfRun } from './run-end.ts';
 import { openSteps } from './run-steps.ts';
-import { burst, chooseSources, isStuck } from './sources.ts';
+import { burst, chooseSources, isStuck, replayWarning } from './sources.ts';
 import { sayFault } from './state.ts';
 import { openTransferMeter } from './transfer.ts';
 import { openViews, type Views } from './views.ts';
@@ -161,7 +161,8 @@ async function openSession(parts: RunParts): Promise<Session> {
     account.addWarning(warning);
     void ledger.addWarning(warning);
   };
-  for (const warning of [...plan.warnings, ...job.warnings]) warn(warning);
+  for (const warning of [...replayWarning(config), ...plan.warnings, ...job.warnings])
+    warn(warning);
 
   const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
   const charges = pricing.openCharges();

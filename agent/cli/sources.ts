@@ -2,6 +2,7 @@
 
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
+import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { LogOptions } from '../source/log/read-log.ts';
 import { openSources } from '../source/open.ts';
@@ -62,6 +63,17 @@ export async function chooseSources(
     clock,
   );
 }
+
+/** Said in every report of a replayed recording: its figures are not of this machine, now. */
+export const replayWarning = (config: Config): readonly Warning[] =>
+  config.trace === undefined
+    ? []
+    : [
+        {
+          code: 'replayed',
+          message: `These readings were replayed from ${config.trace.join(', ')}, not measured on this machine.`,
+        },
+      ];
 
 /** A source that can poll faster for a while, or be stuck inside the driver. */
 interface NativeSource {

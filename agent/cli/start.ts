@@ -24,7 +24,7 @@ import { openPricing, pricingFacts } from './pricing.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { openRunSampling } from './run-session.ts';
 import { closeRun } from './run-end.ts';
-import { chooseSources } from './sources.ts';
+import { chooseSources, replayWarning } from './sources.ts';
 import { sayFault, stateDirectory } from './state.ts';
 
 const BUNDLED_TRACE = 'fixtures/simulated-training-4gpu.csv.gz';
@@ -60,6 +60,10 @@ export const startCommand: CommandSpec = {
     });
     void ledger.addFacts(pricingFacts(config));
     const account = createAccount(ledger.run);
+    for (const warning of replayWarning(config)) {
+      account.addWarning(warning);
+      void ledger.addWarning(warning);
+    }
     await liveUntilSignal({
       config,
       context,
