@@ -49,6 +49,8 @@ export function openSubject(): Subject {
   };
 }
 
-/** Environment for the subject: where the harness finds its build. */
-export const subjectEnvironment = (): NodeJS.ProcessEnv =>
-  harnessed ? { ...process.env, WATTMETER_TEST_DIST: distPath } : { ...process.env };
+/** Environment for the subject: the harness is told where its build is, and CMD must not see a test's variable. */
+export function subjectEnvironment(): NodeJS.ProcessEnv {
+  const { WATTMETER_TEST_DIST: _, ...environment } = process.env;
+  return harnessed ? { ...environment, WATTMETER_TEST_DIST: distPath } : environment;
+}
