@@ -223,7 +223,7 @@ export class Journal {
       this.#options.onFault({
         kind: 'failing',
         path: this.#options.path,
-        message: `Cannot write the journal ${this.#options.path}: ${causeOf(error)}. The books go on in memory until the disk takes them; free space or mend its permissions.`,
+        message: `Cannot write the journal ${this.#options.path}: ${causeOf(error).replace(/\.$/, '')}. The books go on in memory until the disk takes them; free space or mend its permissions.`,
       });
     }
     for (const one of [...this.#inFlight, ...this.#queue]) {

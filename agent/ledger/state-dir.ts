@@ -1,8 +1,8 @@
 // Where the ledger lives: the state directory, its layout, and the lock that keeps a second agent out of it.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { causeOf, LedgerError } from './ledger-error.ts';
 import { lockForWriting } from './lock.ts';
@@ -52,7 +52,7 @@ export const agentDirectory = (stateDirectory: string): string => join(stateDire
 /** Makes a directory and its parents. @throws LedgerError when it cannot be. */
 export async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+    await makePath(path);
   } catch (error) {
     throw unwritable(path, error);
   }
@@ -61,11 +61,44 @@ export async function makeDirectory(path: string): Promise<void> {
 /** The same at once, for a path that a child process is told of. @throws LedgerError when it cannot be. */
 export function makeDirectoryNow(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+    makePathNow(path);
   } catch (error) {
     throw unwritable(path, error);
   }
 }
+
+// Node's own recursive mkdir never returns where a file system refuses a name with ENOENT, as /proc does.
+async function makePath(path: string): Promise<void> {
+  try {
+    await mkdir(path, DIRECTORY_MODE);
+  } catch (error) {
+    if (isThere(path, error)) return;
+    if (causeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makePath(dirname(path));
+    await mkdir(path, DIRECTORY_MODE).catch((second: unknown) => {
+      if (!isThere(path, second)) throw second;
+    });
+  }
+}
+
+function makePathNow(path: string): void {
+  try {
+    mkdirSync(path, DIRECTORY_MODE);
+  } catch (error) {
+    if (isThere(path, error)) return;
+    if (causeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    makePathNow(dirname(path));
+    try {
+      mkdirSync(path, DIRECTORY_MODE);
+    } catch (second) {
+      if (!isThere(path, second)) throw second;
+    }
+  }
+}
+
+/** Whether a refusal only says that somebody made the directory before. */
+const isThere = (path: string, error: unknown): boolean =>
+  causeOf(error) === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** Makes a new name in a directory survive power loss; where directories cannot be synced, it is left to the system. */
 export async function syncDirectory(path: string): Promise<void> {
