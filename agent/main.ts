@@ -6,6 +6,7 @@ import { isatty } from 'node:tty';
 
 import type { Context, Screen } from './cli/context.ts';
 import { runProgram } from './cli/program.ts';
+import { takeTerminal } from './cli/terminal.ts';
 import { readVersion } from './version.ts';
 
 const EXIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -54,6 +55,8 @@ const context: Context = {
   stdout: openScreen(1),
   stderr: openScreen(2),
   environment: process.env,
+  // Node's own streams are made here and nowhere else: only a command that owns its terminal may have them.
+  openTerminal: () => (isatty(1) ? takeTerminal(process.stdin, process.stdout) : undefined),
   signal: stop.signal,
   takeSignals: () => {
     for (const signal of EXIT_SIGNALS) process.off(signal, onSignal);
@@ -74,6 +77,6 @@ const context: Context = {
 const code = await runProgram(process.argv.slice(2), context);
 if (isAbrupt) {
   const { leave } = await import('./exit.ts');
-  leave(code);
+  await leave(code);
 }
 process.exit(code);

@@ -120,7 +120,7 @@ async function planRun(
   context: Context,
 ): Promise<RunPlan> {
   const [name, ...rest] = operands;
-  if (name === undefined || name === '') {
+  if (name === undefined) {
     throw new UsageError(
       'There is no command to run. Write it after --: wattmeter run -- python train.py',
     );
