@@ -21,7 +21,7 @@ import { followFeeds, pricingFacts } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { startSampling, type RunSampling } from './run-sampling.ts';
 import type { RunMarks, RunPlan } from './run.ts';
-import { openBudget } from './run-budget.ts';
+import { openBudget, type BudgetGuard } from './run-budget.ts';
 import { endOfRun } from './run-end.ts';
 import { openSteps } from './run-steps.ts';
 import { burst, chooseSources, isStuck, replayWarning } from './sources.ts';
@@ -191,19 +191,7 @@ async function openSession(parts: RunParts): Promise<Session> {
       };
     },
   });
-  const views: Views | undefined =
-    config.serve === true
-      ? await openViews({
-          config,
-          context,
-          pricing,
-          stateDirectory: plan.stateDirectory,
-          startedSeconds: job.startSeconds,
-          live: config.trace === undefined,
-          run: ledger.run,
-          ...(budget === undefined ? {} : { budgets: () => budget.uses() }),
-        })
-      : undefined;
+  const views = await openRunViews(parts, ledger.run, { warn, budget });
 
   const windows = new WindowBook(job.startSeconds);
   const take = (outcome: MarkOutcome): MarkOutcome => {
@@ -268,6 +256,34 @@ async function openSession(parts: RunParts): Promise<Session> {
       return exitCode;
     },
   };
+}
+
+/** The views of --serve; where they cannot be had, that is said and measuring goes on. */
+async function openRunViews(
+  { job, plan, context }: RunParts,
+  run: Run,
+  parts: { readonly warn: (warning: Warning) => void; readonly budget: BudgetGuard | undefined },
+): Promise<Views | undefined> {
+  const { config, pricing, stateDirectory } = plan;
+  const { budget } = parts;
+  if (config.serve !== true) return undefined;
+  try {
+    return await openViews({
+      config,
+      context,
+      pricing,
+      stateDirectory,
+      startedSeconds: job.startSeconds,
+      live: config.trace === undefined,
+      run,
+      ...(budget === undefined ? {} : { budgets: () => budget.uses() }),
+    });
+  } catch (error) {
+    const message = `${error instanceof Error ? error.message : String(error)} The run is measured and not served.`;
+    parts.warn({ code: 'not-served', message });
+    context.stderr.write(`wattmeter: ${message}\n`);
+    return undefined;
+  }
 }
 
 function bookWindow(account: Account, ledger: RunLedger, window: Window): void {
