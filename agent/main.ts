@@ -77,6 +77,6 @@ const context: Context = {
 const code = await runProgram(process.argv.slice(2), context);
 if (isAbrupt) {
   const { leave } = await import('./exit.ts');
-  await leave(code);
+  leave(code);
 }
 process.exit(code);
