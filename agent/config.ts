@@ -85,6 +85,13 @@ function suggestion(name: string): string {
   return near[0] === undefined ? '' : ` (did you mean ${near[0]}?)`;
 }
 
+/** The config file in force: the one named by flag or environment, else the first that is there. */
+export const findConfigFile = (
+  environment: Readonly<Record<string, string | undefined>>,
+  named?: string,
+): string | undefined =>
+  named ?? environment['WATTMETER_CONFIG'] ?? SYSTEM_CONFIG_FILES.find((file) => existsSync(file));
+
 /**
  * Joins what was asked for. `flags` are commander's values by option key; `environment` is the process's.
  *
@@ -95,10 +102,7 @@ export async function resolveConfig(
   environment: Readonly<Record<string, string | undefined>>,
   configFile?: string,
 ): Promise<Config> {
-  const path =
-    configFile ??
-    environment['WATTMETER_CONFIG'] ??
-    SYSTEM_CONFIG_FILES.find((file) => existsSync(file));
+  const path = findConfigFile(environment, configFile);
   const fromFile = path === undefined ? new Map<OptionKey, unknown>() : await readConfigFile(path);
   const config: Partial<Record<OptionKey, unknown>> = {};
   for (const key of optionKeys) {

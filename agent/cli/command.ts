@@ -2,7 +2,7 @@
 
 import { Command, Option } from 'commander';
 
-import { resolveConfig } from '../config.ts';
+import { findConfigFile, resolveConfig, UsageError } from '../config.ts';
 import { OPTIONS, type Config, type OptionKey } from '../options.ts';
 import type { Context } from './context.ts';
 
@@ -15,6 +15,8 @@ export interface CommandSpec {
   readonly extra?: readonly (readonly [string, string])[];
   /** Everything after the first argument belongs to it (`run -- CMD`). */
   readonly passThrough?: true;
+  /** It goes on without a config file that cannot be used, and is told why (`doctor`). */
+  readonly survivesBadConfig?: true;
   readonly examples?: readonly string[];
   action(invocation: Invocation): Promise<number>;
 }
@@ -25,6 +27,14 @@ export interface Invocation {
   readonly operands: readonly string[];
   readonly extra: Readonly<Record<string, string | boolean | undefined>>;
   readonly context: Context;
+  /** The config file in force, and why it is not, where it cannot be used. */
+  readonly configFile: ConfigFile;
+}
+
+/** A config file that was found, or none. */
+export interface ConfigFile {
+  readonly path?: string;
+  readonly error?: string;
 }
 
 /** Options that price energy and say what it emits; every command that ends in a report takes them. */
@@ -109,8 +119,30 @@ export function toCommand(
       else extra[attribute] = value;
     }
     const file = typeof extra['config'] === 'string' ? extra['config'] : undefined;
-    const config = await resolveConfig(flags, context.environment, file);
-    done(await spec.action({ config, operands: command.args, extra, context }));
+    const { config, configFile } = await configOf(flags, context, file, spec);
+    done(await spec.action({ config, operands: command.args, extra, context, configFile }));
   });
   return command;
+}
+
+const NO_CONFIG_FILE = '/dev/null';
+
+/** Flags, environment and config file as one. @throws UsageError */
+async function configOf(
+  flags: Readonly<Record<string, unknown>>,
+  { environment }: Context,
+  named: string | undefined,
+  { survivesBadConfig }: CommandSpec,
+): Promise<Pick<Invocation, 'config' | 'configFile'>> {
+  const path = findConfigFile(environment, named);
+  const file = path === undefined ? {} : { path };
+  try {
+    return { config: await resolveConfig(flags, environment, named), configFile: file };
+  } catch (error) {
+    if (survivesBadConfig !== true || path === undefined || !(error instanceof UsageError))
+      throw error;
+    // A mistake in a flag or a variable stays one.
+    const config = await resolveConfig(flags, environment, NO_CONFIG_FILE);
+    return { config, configFile: { ...file, error: error.message } };
+  }
 }

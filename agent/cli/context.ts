@@ -1,5 +1,7 @@
 // What a command is given of the process: screens, environment, the abort signal. main.ts makes it, tests fake it.
 
+import type { Terminal } from './terminal.ts';
+
 /**
  * Standard output or error. It writes synchronously to the descriptor: Node's own streams would turn a pipe that is
  * shared with CMD non-blocking, which CMD would notice.
@@ -21,6 +23,8 @@ export interface Context {
   readonly stdout: Screen;
   readonly stderr: Screen;
   readonly environment: NodeJS.ProcessEnv;
+  /** Takes over the terminal that stdout is; absent, or undefined, where it is none. */
+  openTerminal?(): Terminal | undefined;
   /** Aborts on SIGINT, SIGTERM or SIGHUP, unless the command has taken the signals (`run`). */
   readonly signal: AbortSignal;
   /** From now on signals are the command's own business. */

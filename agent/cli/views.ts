@@ -18,7 +18,8 @@ import { joules, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
 import type { Pricing } from './pricing.ts';
 
-const DEFAULT_LISTEN_ADDRESS = '127.0.0.1:10360';
+/** Where an agent listens unless told otherwise. */
+export const DEFAULT_LISTEN_ADDRESS = '127.0.0.1:10360';
 
 /** The served views. */
 export interface Views extends AsyncDisposable {
@@ -39,7 +40,14 @@ export interface ViewsOptions {
   readonly live: boolean;
   /** The run that is open here, where the views are of one. */
   readonly run?: Run;
-  readonly budgets?: () => readonly BudgetUse[];
+  readonly additions?: SnapshotAdditions;
+}
+
+/** What a snapshot holds beside the pipeline's own figures. */
+export interface SnapshotAdditions {
+  budgets?(): readonly BudgetUse[];
+  openRuns?(): readonly RunSummary[];
+  jobs?(): Pick<Snapshot, 'jobs' | 'unattributed'>;
 }
 
 /** Starts the server. @throws ListenError, ConfigError */
@@ -87,7 +95,7 @@ function createPort(): SnapshotPort & { publish(snapshot: Snapshot): void } {
 
 /** The view of this moment; undefined before the first sample (`/-/ready` is 503 until then). */
 function snapshotOf(pipeline: Pipeline, options: ViewsOptions): Snapshot | undefined {
-  const { pricing, context, run } = options;
+  const { pricing, context, run, additions } = options;
   const taken = pipeline.lastSeconds;
   if (taken === undefined) return undefined;
   const devices = pipeline.devices();
@@ -102,8 +110,9 @@ function snapshotOf(pipeline: Pipeline, options: ViewsOptions): Snapshot | undef
     live: options.live,
     devices: devices.filter(({ device }) => device.kind === 'gpu'),
     sources: pipeline.health(),
-    openRuns: run === undefined ? [] : [openRun(run, devices)],
-    budgets: options.budgets?.() ?? [],
+    openRuns: run === undefined ? (additions?.openRuns?.() ?? []) : [openRun(run, devices)],
+    budgets: additions?.budgets?.() ?? [],
+    ...additions?.jobs?.(),
     ...(price === undefined
       ? {}
       : {

@@ -1,0 +1,122 @@
+// The mean power that one GPU reports over a stretch, uncalibrated, with its scatter: half of a calibration.
+
+import { createAccount, type Account } from '../account.ts';
+import type { Clock } from '../clock.ts';
+import { UsageError } from '../config.ts';
+import { meanOf } from '../insight/doctor-calibration.ts';
+import type { ChargedInterval, Device } from '../model.ts';
+import type { Config } from '../options.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { replaySource } from '../source/replay.ts';
+import { after } from '../units.ts';
+import type { Context } from './context.ts';
+import { openMetering } from './metering.ts';
+import { openPricing } from './pricing.ts';
+import { startSampling } from './run-sampling.ts';
+import { chooseSources, isStuck, logOptions } from './sources.ts';
+
+/** What a GPU reported over a stretch. */
+export interface ReportedPower {
+  readonly device: Device;
+  readonly meanWatts: number;
+  readonly standardErrorWatts: number;
+  /** Standard deviation of the one-second means. */
+  readonly deviationWatts: number;
+  readonly observedSeconds: number;
+}
+
+interface Measuring {
+  readonly config: Config;
+  readonly context: Context;
+  readonly clock: Clock;
+  readonly uuid: string;
+}
+
+const FIRST_READING_SECONDS = 10;
+const FULL_SLOT_SECONDS = 0.9;
+
+/** Measures now, for `seconds`. @throws UsageError where the GPU is not there or gives no power; SourceError */
+export async function measureReported(
+  options: Measuring & { readonly seconds: number },
+): Promise<ReportedPower> {
+  const { config, context, clock, seconds } = options;
+  const sources = await chooseSources(config, clock, {});
+  await using sampling = startSampling(sources, clock, () => undefined);
+  const first = await sampling.firstReading(FIRST_READING_SECONDS);
+  if (first instanceof Error) throw first;
+  const slots = await openSlots(options);
+  sampling.feed((event) => slots.pipeline.consume(event.source, event));
+  await clock.sleepUntil(after(clock.now(), seconds), context.signal);
+  if (isStuck(sources)) context.leaveAbruptly();
+  slots.pipeline.finish();
+  return powerOf(slots, options.uuid, 'measured now');
+}
+
+/** The same from a trace. @throws UsageError, SourceError */
+export async function reportedInTrace(
+  options: Measuring & { readonly file: string },
+): Promise<ReportedPower> {
+  const { config, context, clock, file } = options;
+  const log = await logOptions(config);
+  await using source = replaySource({ files: [file], clock, speed: 'max', log });
+  const slots = await openSlots(options);
+  for await (const event of source.events(context.signal)) slots.pipeline.consume('replay', event);
+  slots.pipeline.finish();
+  return powerOf(slots, options.uuid, file);
+}
+
+interface Slots {
+  readonly pipeline: Pipeline;
+  readonly intervals: readonly ChargedInterval[];
+}
+
+/** A pipeline that is blind to earlier calibrations and keeps its intervals. */
+async function openSlots({ config, context, clock }: Measuring): Promise<Slots> {
+  const pricing = await openPricing({}, context, clock);
+  const run = { id: 'calibration', host: 'localhost', startSeconds: clock.now(), labels: {} };
+  const account = createAccount(run);
+  const intervals: ChargedInterval[] = [];
+  const keeping: Account = {
+    addDevice: (device, sensor) => account.addDevice(device, sensor),
+    add: (interval) => {
+      account.add(interval);
+      intervals.push(interval);
+    },
+    openWindow: (name, start) => account.openWindow(name, start),
+    addWindow: (window) => account.addWindow(window),
+    addWarning: (warning, uuid) => account.addWarning(warning, uuid),
+    totalsOf: (uuid) => account.totalsOf(uuid),
+    books: (end) => account.books(end),
+    toCheckpoint: () => account.toCheckpoint(),
+  };
+  const charges = pricing.openCharges();
+  return { pipeline: openMetering({ config, pricing, charges, account: keeping }), intervals };
+}
+
+function powerOf({ pipeline, intervals }: Slots, uuid: string, where: string): ReportedPower {
+  const gpus = pipeline.devices().map(({ device }) => device);
+  const device = gpus.find((one) => one.uuid === uuid);
+  if (device === undefined) {
+    const known = gpus.map((one) => one.uuid).join(', ');
+    throw new UsageError(
+      `--calibrate ${uuid}: no such GPU in what was ${where === 'measured now' ? where : `recorded in ${where}`}${known === '' ? '' : `, only ${known}`}. See wattmeter devices.`,
+    );
+  }
+  // Only whole seconds: the ends of a stretch are settled by assumptions.
+  const whole = intervals.filter(
+    (interval) => interval.uuid === uuid && interval.observedSeconds >= FULL_SLOT_SECONDS,
+  );
+  const power = meanOf(whole.map((one) => one.energyJoules / one.observedSeconds));
+  if (power === undefined) {
+    throw new UsageError(
+      `--calibrate ${uuid}: fewer than two whole seconds of power ${where === 'measured now' ? 'came' : `are in ${where}`}. Measure longer: --seconds 30.`,
+    );
+  }
+  return {
+    device,
+    meanWatts: power.mean,
+    standardErrorWatts: power.standardError,
+    deviationWatts: power.deviation,
+    observedSeconds: whole.reduce((sum, one) => sum + one.observedSeconds, 0),
+  };
+}
