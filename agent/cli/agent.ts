@@ -1,9 +1,13 @@
 // `wattmeter agent`: the daemon. Samples for ever, keeps the ledger, serves HTTP; its counters survive any death.
 
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 
 import { openClock, wallNow } from '../clock.ts';
 import { openAgentLedger } from '../ledger/agent-ledger.ts';
+import { openNotifier, type Notifier } from '../notify.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { RunSocket } from '../run/socket.ts';
 import {
   LEDGER_OPTIONS,
   PRICING_OPTIONS,
@@ -12,6 +16,8 @@ import {
   WEB_OPTIONS,
   type CommandSpec,
 } from './command.ts';
+import { openAgentRuns, type AgentRuns } from './agent-runs.ts';
+import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
 import { openPricing, pricingFacts } from './pricing.ts';
 import { chooseSources } from './sources.ts';
@@ -38,19 +44,30 @@ export const agentCommand: CommandSpec = {
     const clock = openClock();
     const pricing = await openPricing(config, context, clock);
     const directory = stateDirectory(config, context);
-    const isReplay = config.trace !== undefined;
+    const flushSeconds = config.flushSeconds ?? DEFAULT_FLUSH_SECONDS;
     const play = { speed: 1, loop: true, restampToNow: true } as const;
     const sources = await chooseSources(config, clock, { play, waitsForDriver: true });
     const ledger = await openAgentLedger({
       stateDirectory: directory,
       run: { id: 'agent', host: hostname(), startSeconds: clock.now(), labels: {} },
       writer: { version: context.version, pid: context.processId },
-      flushSeconds: config.flushSeconds ?? DEFAULT_FLUSH_SECONDS,
+      flushSeconds,
       retainSeconds: config.retainSamples ?? DEFAULT_RETAIN_SECONDS,
       onFault: sayFault(context),
       now: wallNow,
     });
+    let pipeline: Pipeline | undefined;
+    const runs = openAgentRuns({
+      config,
+      context,
+      clock,
+      stateDirectory: directory,
+      flushSeconds,
+      pipeline: () => pipeline,
+    });
+    const notifier = await openNotifier(context.environment, (line) => warn(context, line));
     try {
+      await using _socket = await openSocket(directory, runs, context);
       void ledger.addFacts(pricingFacts(config));
       await liveUntilSignal({
         config,
@@ -62,14 +79,54 @@ export const agentCommand: CommandSpec = {
         ledger,
         sources,
         stateDirectory: directory,
-        live: !isReplay,
+        live: config.trace === undefined,
+        additions: { openRuns: () => runs.open() },
+        onPipeline: (joined) => {
+          pipeline = joined;
+        },
+        onSettled: (settlement) => runs.settle(settlement),
         onServing: (urls) => {
-          for (const url of urls) context.stderr.write(`wattmeter: serving ${url}\n`);
+          for (const url of urls) warn(context, `serving ${url}`);
+          beReady(notifier, urls, context.signal);
         },
       });
     } finally {
+      notifier.stopping();
+      await runs[Symbol.asyncDispose]();
       await ledger.close();
     }
     return 0;
   },
 };
+
+const warn = (context: Context, line: string): void => context.stderr.write(`wattmeter: ${line}\n`);
+
+/** Tells the service manager, and goes on telling it that we live. */
+function beReady(notifier: Notifier, urls: readonly string[], signal: AbortSignal): void {
+  notifier.ready();
+  notifier.status(`serving ${urls.join(' ')}`);
+  const { watchdogPeriodSeconds } = notifier;
+  if (watchdogPeriodSeconds === undefined) return;
+  const timer = setInterval(() => notifier.watchdog(), watchdogPeriodSeconds * 1e3);
+  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+}
+
+/** The agent's socket: in systemd's runtime directory, else beside the ledger. Without it the agent still measures. */
+async function openSocket(
+  stateDirectory: string,
+  runs: AgentRuns,
+  context: Context,
+): Promise<AsyncDisposable> {
+  const directory = context.environment['RUNTIME_DIRECTORY']?.split(':')[0] ?? stateDirectory;
+  try {
+    return await RunSocket.open({
+      path: join(directory, 'wattmeter.sock'),
+      mark: (mark) => runs.mark(mark),
+      read: (path) => (path === '/v1/runs' ? runs.open() : undefined),
+      change: (request) => runs.change(request),
+    });
+  } catch (error) {
+    warn(context, error instanceof Error ? error.message : String(error));
+    return { [Symbol.asyncDispose]: async () => undefined };
+  }
+}

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Run } from '../model.ts';
 import type { Config } from '../options.ts';
-import type { Pipeline } from '../pipeline.ts';
+import type { Pipeline, Settlement } from '../pipeline.ts';
 import { sample } from '../sampler.ts';
 import type { Source } from '../source/source.ts';
 import { calibrationLookup } from './calibrations.ts';
@@ -14,7 +14,7 @@ import { openMetering } from './metering.ts';
 import { followFeeds, type Charges, type Pricing } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { isStuck } from './sources.ts';
-import { openViews } from './views.ts';
+import { openViews, type SnapshotAdditions } from './views.ts';
 
 /** What a live session is joined to. */
 export interface LiveOptions {
@@ -31,10 +31,14 @@ export interface LiveOptions {
   readonly live: boolean;
   /** The run that the session is, where it is one. */
   readonly run?: Run;
+  /** Told of the pipeline before the first reading. */
+  onPipeline?(pipeline: Pipeline): void;
+  /** Told what has become final, before any view shows it. */
+  onSettled?(settlement: Settlement): void;
+  /** What stands in a snapshot beside the pipeline's own figures. */
+  readonly additions?: SnapshotAdditions;
   /** Told once the views are served. */
   onServing(urls: readonly string[]): void;
-  /** Told after each settlement. */
-  onSettled?(): void;
 }
 
 /** Samples and serves until the signal; the meters are closed when it returns. @throws ListenError, ConfigError, SourceError */
@@ -49,6 +53,7 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
     startedSeconds,
     live: options.live,
     ...(options.run === undefined ? {} : { run: options.run }),
+    ...(options.additions === undefined ? {} : { additions: options.additions }),
   });
   using progress = openProgress({ config, context, pricing });
   const pipeline: Pipeline = openMetering({
@@ -62,14 +67,15 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
       options.account.addWarning(warning);
       void options.ledger.addWarning(warning);
     }),
+    onSettled: (settlement) => options.onSettled?.(settlement),
     compose: () => {
       const show = [views.compose(pipeline), progress?.compose(pipeline)];
       return () => {
         for (const one of show) one?.();
-        options.onSettled?.();
       };
     },
   });
+  options.onPipeline?.(pipeline);
   followFeeds(pricing, context.signal);
   options.onServing(views.urls);
   try {

@@ -32,6 +32,8 @@ export interface MeteringOptions {
   select?(devices: readonly Device[]): readonly Device[];
   /** Gain and offset of boards that were held against a meter; absent: none was. */
   readonly calibrationOf?: NonNullable<PipelineOptions['calibrationOf']>;
+  /** Told what has become final, before any view shows it. */
+  onSettled?(settlement: Settlement): void;
   /** Composes the view of what has just been settled; called before it is durable. */
   compose?(): (() => void) | undefined;
 }
@@ -49,6 +51,7 @@ export function openMetering(options: MeteringOptions): Pipeline {
     charge: (interval) => charges.charge(interval),
     nextChange: (time) => pricing.nextChange(time),
     settle: (settlement) => {
+      options.onSettled?.(settlement);
       const show = options.compose?.();
       void record(ledger, settlement).then(() => show?.());
     },

@@ -276,7 +276,7 @@ async function openRunViews(
       startedSeconds: job.startSeconds,
       live: config.trace === undefined,
       run,
-      ...(budget === undefined ? {} : { budgets: () => budget.uses() }),
+      ...(budget === undefined ? {} : { additions: { budgets: () => budget.uses() } }),
     });
   } catch (error) {
     const message = `${error instanceof Error ? error.message : String(error)} The run is measured and not served.`;

@@ -35,6 +35,21 @@ export interface RunSocketOptions {
   mark(mark: Mark): MarkOutcome;
   /** The JSON of a read-only path such as `/v1/run`; undefined is 404. */
   read?(path: string): unknown;
+  /** Answers what is neither a mark nor a read (the agent's run registration); undefined is 404. */
+  change?(request: SocketRequest): Promise<SocketAnswer | undefined>;
+}
+
+/** A request that changes something; `body` is parsed JSON, undefined where there is none or it is not JSON. */
+export interface SocketRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+}
+
+/** Its answer. */
+export interface SocketAnswer {
+  readonly status: number;
+  readonly body: unknown;
 }
 
 /** The open socket; disposing closes and removes it. */
@@ -122,7 +137,7 @@ async function answer(
       if (body === undefined) return reply(response, 404, { error: `There is no ${path} here.` });
       return reply(response, 200, body);
     }
-    if (path !== '/v1/marks') return reply(response, 404, { error: `There is no ${path} here.` });
+    if (path !== '/v1/marks') return await answerChange(incoming, response, path, options);
     if (incoming.method !== 'POST') {
       response.setHeader('Allow', 'POST');
       return reply(response, 405, { error: 'Marks are POSTed.' });
@@ -131,6 +146,23 @@ async function answer(
   } catch (error) {
     return reply(response, 500, { error: messageOf(error) });
   }
+}
+
+async function answerChange(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  options: RunSocketOptions,
+): Promise<void> {
+  const text = await readBody(incoming);
+  if (text === undefined) {
+    response.setHeader('Connection', 'close');
+    return reply(response, 413, { error: `A request has at most ${MAX_BODY_BYTES} bytes.` });
+  }
+  const request = { method: incoming.method ?? '', path, body: parseJson(text) };
+  const given = await options.change?.(request);
+  const { status, body } = given ?? { status: 404, body: { error: `There is no ${path} here.` } };
+  return reply(response, status, body);
 }
 
 async function answerMark(
