@@ -39,8 +39,10 @@ const FULL_COVERAGE = 0.95;
 const MEMORY_SECONDS = 10;
 // A moving average survives so many refreshes in a row that no reading met.
 const MOST_MISSED = 4;
-const IMPLAUSIBLE_HIGH = 1.6;
-const IMPLAUSIBLE_LOW = -0.3;
+// The guess at what lay before the first reading can be wrong by the whole range of the board.
+const IMPLAUSIBLE_HIGH = 2.1;
+const IMPLAUSIBLE_LOW = -1.1;
+const EDGE_KNOWLEDGE_SECONDS = 0.1;
 const DELAY_SLEW = 0.002;
 
 /** Standard uncertainty of an estimate over a gap: nothing but the board's range is known (MEASUREMENT.md §4.7). */
@@ -51,6 +53,13 @@ export function gapUncertaintyWatts(
   const spread = limitWatts - floorWatts;
   return Math.hypot(spread / Math.sqrt(12), estimate - (limitWatts + floorWatts) / 2);
 }
+
+/**
+ * How much of a load's swing windows can miss that are `ratio` of the readings' spacing long: all between them, and
+ * where they overlap, what they count twice (the first term of MEASUREMENT.md §4.3's series).
+ */
+const unseenShare = (ratio: number): number =>
+  ratio < 1 ? 1 - ratio : Math.abs(Math.sin(Math.PI * ratio)) / (Math.PI * ratio);
 
 /** Creates the shape of one device's power from its run's start on. */
 export function createShape(options: ShapeOptions): Shape {
@@ -166,7 +175,9 @@ class PowerShape implements Shape {
     const { sensor, start } = this.#options;
     const unmixing = this.#unmixes();
     this.#delay = sensor.delaySeconds;
-    const from = time - (unmixing ? sensor.windowSeconds : this.#delay);
+    const known = time - (unmixing ? sensor.windowSeconds : this.#delay);
+    // What a first reading says of the time before the run is worth keeping: the edge is told by it.
+    const from = known < start ? known - this.#period - EDGE_KNOWLEDGE_SECONDS : known;
     this.#started = true;
     this.#meanWatts = watts;
     if (this.#gap !== undefined) {
@@ -406,14 +417,13 @@ class PowerShape implements Shape {
    */
   #aliasWatts(): number {
     const { sensor, range, sampling } = this.#options;
-    const sparse =
-      sampling.seconds > sensor.periodSeconds && sensor.windowSeconds > 0
-        ? sensor.windowSeconds / sampling.seconds
-        : 1;
-    const coverage = Math.min(sensor.coverage, sparse);
-    if (coverage >= FULL_COVERAGE) return 0;
+    const { seconds } = sampling;
+    const window = sensor.windowSeconds;
+    const sparse = window > 0 && seconds > sensor.periodSeconds;
+    const unseen = Math.max(1 - sensor.coverage, sparse ? unseenShare(window / seconds) : 0);
+    if (unseen <= 1 - FULL_COVERAGE) return 0;
     const reach = Math.max(this.#meanWatts - range.floorWatts, range.limitWatts - this.#meanWatts);
-    return 0.5 * (1 - coverage) * Math.max(0, reach);
+    return 0.5 * unseen * Math.max(0, reach);
   }
 
   #extend(end: number, watts: number, towards: 'start' | 'end'): void {

@@ -131,14 +131,17 @@ export function cutUncertainty(
   return Math.hypot(clock, timing, insideUncertainty(cell, time, around, edge, step * inside));
 }
 
+// A neighbour that nobody knows may well differ by this.
+const UNKNOWN_STEP_RATIO = 0.3;
+
 /** By how much power changes at a cell or inside it; of a box only its neighbours can tell. */
 function stepWatts(cell: MeasuredCell, { beforeWatts, afterWatts }: Surroundings): number {
   if (cell.profile !== 'box') return Math.abs(cell.endWatts - cell.startWatts);
   const power = cellWatts(cell);
-  return Math.max(
-    Math.abs((beforeWatts ?? power) - power),
-    Math.abs((afterWatts ?? power) - power),
+  const steps = [beforeWatts, afterWatts].map((beside) =>
+    beside === undefined ? UNKNOWN_STEP_RATIO * Math.abs(power) : Math.abs(beside - power),
   );
+  return Math.max(...steps);
 }
 
 /**

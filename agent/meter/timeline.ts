@@ -49,6 +49,9 @@ interface TimelineOptions {
 const HOLD_BACK_SECONDS = 0.3;
 // Queues are compacted when this many used cells have gathered at their front.
 const COMPACT_COUNT = 256;
+// So many of them are kept as neighbours of the first that is not used.
+const NEIGHBOUR_COUNT = 32;
+const NEIGHBOUR_RATIO = 0.8;
 const EDGE_MEMORY_SECONDS = 60;
 // So many separate gaps can wait for a counter to fill them; older ones stay gaps.
 const BRIDGEABLE_COUNT = 1000;
@@ -68,7 +71,7 @@ export function createTimeline(options: TimelineOptions): Timeline {
 class CellTimeline implements Timeline {
   readonly #options: TimelineOptions;
   #cells: Cell[] = [];
-  /** The first cell that reaches beyond `settled`; the one before it is kept as its neighbour. */
+  /** The first cell that reaches beyond `settled`. */
   #head = 0;
   #settled: number;
   #frontier: number;
@@ -190,8 +193,8 @@ class CellTimeline implements Timeline {
       this.#head += 1;
     }
     if (this.#head > COMPACT_COUNT) {
-      this.#cells = this.#cells.slice(this.#head - 1);
-      this.#head = 1;
+      this.#cells = this.#cells.slice(this.#head - NEIGHBOUR_COUNT);
+      this.#head = NEIGHBOUR_COUNT;
     }
   }
 
@@ -301,17 +304,40 @@ class CellTimeline implements Timeline {
   }
 
   #around(index: number): Surroundings {
-    const before = index > 0 ? this.#cells[index - 1] : undefined;
-    const after = this.#cells[index + 1];
-    return {
-      beforeWatts: before?.kind === 'measured' ? lateWatts(before) : undefined,
-      afterWatts: after?.kind === 'measured' ? earlyWatts(after) : undefined,
-    };
+    return { beforeWatts: this.#beside(index, -1), afterWatts: this.#beside(index, 1) };
+  }
+
+  /**
+   * Power beside a cell. Where the counter begins or ends, the power readings beyond are cut at any place: a sliver of
+   * them says little, so they count over about the cell's own length.
+   */
+  #beside(index: number, direction: 1 | -1): number | undefined {
+    const cell = this.#cells[index];
+    const beside = this.#cells[index + direction];
+    if (cell?.kind !== 'measured' || beside?.kind !== 'measured') return undefined;
+    if (cell.method === beside.method)
+      return direction < 0 ? lateWatts(beside) : earlyWatts(beside);
+    return this.#besideOver(index, direction, NEIGHBOUR_RATIO * (cell.end - cell.start));
+  }
+
+  #besideOver(index: number, direction: 1 | -1, length: number): number | undefined {
+    let energy = 0;
+    let duration = 0;
+    for (let at = index + direction; duration < length; at += direction) {
+      const cell = this.#cells[at];
+      if (cell?.kind !== 'measured') break;
+      const whole = cell.end - cell.start;
+      const part = Math.min(whole, length - duration);
+      const watts = direction < 0 ? lateWatts(cell) : earlyWatts(cell);
+      energy += watts * part;
+      duration += part;
+    }
+    return duration > 0 ? energy / duration : undefined;
   }
 
   /** What cutting at `time` leaves uncertain on either side; the same for both. */
   #edgeAt(time: number): number {
-    for (let index = Math.max(0, this.#head - 1); index < this.#cells.length; index += 1) {
+    for (let index = Math.max(0, this.#head - 2); index < this.#cells.length; index += 1) {
       const cell = this.#cells[index];
       if (cell === undefined || cell.start > time) break;
       if (cell.kind === 'gap' || cell.end < time) continue;
