@@ -33,19 +33,34 @@ export function closeRun(
   });
 }
 
-/** Closes the books of a run and delivers its report to stderr and the files. */
-export async function endOfRun(
-  parts: RunParts & {
-    readonly ledger: RunLedger;
-    readonly account: Account;
-    readonly charges: Charges;
-    readonly data: ReportData | undefined;
-    readonly end: JobEnd;
-  },
-): Promise<void> {
-  const { plan, context, ledger, account, charges, end } = parts;
+/** What the end of a run is made of. */
+type RunEndParts = RunParts & {
+  readonly ledger: RunLedger;
+  readonly account: Account;
+  readonly charges: Charges;
+  readonly data: ReportData | undefined;
+  readonly end: JobEnd;
+};
+
+/** Closes the books of a run and delivers its report to stderr and the files. Never fails: what cannot be is said. */
+export async function endOfRun(parts: RunEndParts): Promise<void> {
+  const { plan, context, ledger, account, end } = parts;
   const books = account.books(end);
   const closing = closeRun(ledger, books, end);
+  await deliverEnd(parts, books).catch((error: unknown) => {
+    context.stderr.write(`wattmeter: ${error instanceof Error ? error.message : String(error)}\n`);
+  });
+  if (!(await closing))
+    context.stderr.write(
+      `wattmeter: the books of run ${ledger.run.id} could not all be stored; this report is what there is.\n`,
+    );
+  else if (plan.config.quiet !== true)
+    context.stderr.write(`Stored as ${ledger.run.id}: wattmeter report ${ledger.run.id}\n`);
+}
+
+/** Report and webhook, side by side: neither waits for the other, and one's trouble is not the other's. */
+async function deliverEnd(parts: RunEndParts, books: Books): Promise<void> {
+  const { plan, context, ledger, charges, end } = parts;
   const report = reportOf(books, {
     config: plan.config,
     pricing: plan.pricing,
@@ -68,13 +83,10 @@ export async function endOfRun(
           },
           { deadlineSeconds: WEBHOOK_DEADLINE_SECONDS, attempts: 1 },
         );
-  await deliverReport(report, plan.config, context.stderr, context);
-  const delivery = await telling;
-  if (delivery?.kind === 'failed') context.stderr.write(`wattmeter: ${delivery.message}\n`);
-  if (!(await closing))
-    context.stderr.write(
-      `wattmeter: the books of run ${ledger.run.id} could not all be stored; this report is what there is.\n`,
-    );
-  else if (plan.config.quiet !== true)
-    context.stderr.write(`Stored as ${ledger.run.id}: wattmeter report ${ledger.run.id}\n`);
+  try {
+    await deliverReport(report, plan.config, context.stderr, context);
+  } finally {
+    const delivery = await telling;
+    if (delivery?.kind === 'failed') context.stderr.write(`wattmeter: ${delivery.message}\n`);
+  }
 }
