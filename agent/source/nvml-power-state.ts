@@ -14,8 +14,8 @@ function read(path: string): string | undefined {
   }
 }
 
-/** NVML's `00000000:01:00.0` → sysfs' `0000:01:00.0`. */
-export const sysfsAddress = (pciBusId: string): string =>
+// NVML's `00000000:01:00.0` → sysfs' `0000:01:00.0`.
+const sysfsAddress = (pciBusId: string): string =>
   pciBusId.toLowerCase().replace(/^0000(?=.{4}:)/, '');
 
 /** The file that says whether the device at `pciBusId` sleeps; undefined when the kernel never lets it sleep. */

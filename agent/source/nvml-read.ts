@@ -12,16 +12,10 @@ import {
 } from './nvml-abi.ts';
 import { type ReadPlan, valueOf } from './nvml-probe.ts';
 import { isPermanent, NVML, statusOf } from './nvml-return.ts';
-import { monotonicSeconds, type RingRow } from './nvml-shared.ts';
-
-/**
- * A reading that took longer than this came out of a driver that hung: nobody knows when in between its value was true.
- * The main thread relies on it too: a reading not in the ring by then will not come with an older time.
- */
-export const STALE_READ_SECONDS = 0.5;
+import { monotonicSeconds, type RingRow, STALE_READ_SECONDS } from './nvml-shared.ts';
 
 /** The number of a status in a batch's column. */
-export const statusCode = (status: ReadingStatus): number => READING_STATUS.indexOf(status);
+const statusCode = (status: ReadingStatus): number => READING_STATUS.indexOf(status);
 
 const OK = statusCode('ok');
 

@@ -20,6 +20,12 @@ export interface RingRow {
   durationSeconds: number;
 }
 
+/**
+ * A reading that took longer than this came out of a driver that hung: nobody knows when in between its value was true,
+ * and it is a failure. So the main thread may settle time so long ago: no reading comes later with an older time.
+ */
+export const STALE_READ_SECONDS = 0.5;
+
 /** The slot of a row that ends a round. */
 export const ROUND_END = -1;
 

@@ -9,7 +9,14 @@ import { type Instant, instant } from '../units.ts';
 import type { DeviceProcesses, NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
 import type { NvmlDeviceFacts } from './nvml-probe.ts';
 import { Rows } from './nvml-rows.ts';
-import { createBuffers, GAUGES, monotonicSeconds, NvmlShared, ROUND_END } from './nvml-shared.ts';
+import {
+  createBuffers,
+  GAUGES,
+  monotonicSeconds,
+  NvmlShared,
+  ROUND_END,
+  STALE_READ_SECONDS,
+} from './nvml-shared.ts';
 import { type Source, SourceError, type SourceEvent } from './source.ts';
 
 export type { DeviceProcesses, GpuProcess } from './nvml-messages.ts';
@@ -48,8 +55,8 @@ const DRAIN_SECONDS = 0.25;
 const BURST_DRAIN_SECONDS = 0.05;
 /** A call that is out this long is a hang: its GPUs are said to be a gap. */
 const HANG_SECONDS = 1;
-// Readings never come later than STALE_READ_SECONDS (nvml-read.ts) after their own time, and a little for the way.
-const SETTLED_AFTER_SECONDS = 0.6;
+// The worker may be held up between taking a reading and writing it.
+const SETTLED_AFTER_SECONDS = STALE_READ_SECONDS + 0.1;
 const STUCK_SECONDS = 0.25;
 const CLOSE_SECONDS = 0.25;
 

@@ -49,8 +49,8 @@ test('each failure has its name while it lasts, and the neighbour is read on', a
     { fault: { kind: 'code', ...at, code: 21 }, status: 'no-data' },
   ];
   const collected = await collect({
-    scenario: machine([...cases.map(({ fault }) => ({ ...steady, faults: [fault] })), steady]),
     library: buildStandIn(context),
+    scenario: machine([...cases.map(({ fault }) => ({ ...steady, faults: [fault] })), steady]),
     until: (_, seconds) => seconds > 3,
   });
   cases.forEach(({ status: wanted }, index) => {
@@ -68,8 +68,8 @@ test('each failure has its name while it lasts, and the neighbour is read on', a
 test('a GPU that stays lost for this session comes back with the next one', async (context) => {
   const faults: Fault[] = [{ kind: 'sticky-lost', from: 0.5, to: 1 }];
   const collected = await collect({
-    scenario: machine([{ ...steady, faults }, steady]),
     library: buildStandIn(context),
+    scenario: machine([{ ...steady, faults }, steady]),
     until: (events, seconds) => seconds > 9 || story(events.readings(one)).length === 3,
   });
   expect(story(collected.readings(one))).toEqual(['ok', 'gpu-lost', 'ok']);
@@ -78,8 +78,8 @@ test('a GPU that stays lost for this session comes back with the next one', asyn
 
 test('a driver reload is a gap by its name; afterwards the counter has restarted', async (context) => {
   const collected = await collect({
-    scenario: machine([steady], { faults: [{ kind: 'not-loaded', from: 0.5, to: 1 }] }),
     library: buildStandIn(context),
+    scenario: machine([steady], { faults: [{ kind: 'not-loaded', from: 0.5, to: 1 }] }),
     until: (events, seconds) => seconds > 9 || story(events.readings(one)).length === 3,
   });
   const readings = collected.readings(one);
@@ -98,8 +98,8 @@ test('a hang of 2.5 s stalls neither the main thread nor the ticks, and is a gap
     beat = performance.now();
   }, 5);
   const collected = await collect({
-    scenario: machine([steady, { ...steady, faults: [{ kind: 'hang', from: 0.55, to: 3 }] }]),
     library: buildStandIn(context),
+    scenario: machine([steady, { ...steady, faults: [{ kind: 'hang', from: 0.55, to: 3 }] }]),
     until: (_, seconds) => seconds > 3.6,
   });
   clearInterval(heart);
@@ -122,8 +122,8 @@ test('a hang of 2.5 s stalls neither the main thread nor the ticks, and is a gap
 test('a GPU without power for ever is a device whose time is a gap', async (context) => {
   const { draw: _d, instant: _i, average: _a, counter: _c, ...blind } = steady;
   const collected = await collect({
-    scenario: machine([blind, steady]),
     library: buildStandIn(context),
+    scenario: machine([blind, steady]),
     until: (_, seconds) => seconds > 2.5,
   });
   expect(collected.of('devices')[0]?.devices).toHaveLength(2);
@@ -140,8 +140,8 @@ test('a stuck value is read as what it is: equal readings, none dropped', async 
     faults: [{ kind: 'stuck', from: 0.5, to: Infinity }],
   };
   const collected = await collect({
-    scenario: machine([gpu]),
     library: buildStandIn(context),
+    scenario: machine([gpu]),
     until: (_, seconds) => seconds > 2,
   });
   const late = collected.readings(one).filter(({ time }) => time > 0.6);
@@ -210,8 +210,8 @@ test('slow values that a GPU does not have are absent, not zero', async (context
     feature,
   }));
   const collected = await collect({
-    scenario: machine([{ ...steady, faults }]),
     library: buildStandIn(context),
+    scenario: machine([{ ...steady, faults }]),
     until: (events) => events.gauges(one) !== undefined,
   });
   expect(collected.gauges(one)).toEqual({ temperatureCelsius: 40 });
@@ -225,7 +225,7 @@ test('modules are never added up over their GPUs, and memory is part of its GPU'
     module: { id: 0, extraWatts: 120 },
     memoryRatio: 0.2,
   };
-  const source = openSource({ scenario: machine([gpu, gpu]), library: buildStandIn(context) });
+  const source = openSource({ library: buildStandIn(context), scenario: machine([gpu, gpu]) });
   const abort = new AbortController();
   const powers: number[] = [];
   for await (const event of source.events(abort.signal)) {
@@ -242,8 +242,8 @@ test('modules are never added up over their GPUs, and memory is part of its GPU'
 
 test('the counter of a GH200, which covers the module, is not taken for the GPU', async (context) => {
   const collected = await collect({
-    scenario: machine([{ ...steady, name: 'NVIDIA GH200 480GB' }]),
     library: buildStandIn(context),
+    scenario: machine([{ ...steady, name: 'NVIDIA GH200 480GB' }]),
     until: (events) => events.readings(one).length > 5,
   });
   expect(collected.of('warning').map(({ warning }) => warning.code)).toEqual([
@@ -256,8 +256,8 @@ test('the counter of a GH200, which covers the module, is not taken for the GPU'
 
 test('a GPU split by MIG is one device, and says so', async (context) => {
   const collected = await collect({
-    scenario: machine([{ ...steady, migInstances: 3 }]),
     library: buildStandIn(context),
+    scenario: machine([{ ...steady, migInstances: 3 }]),
     until: (_, seconds) => seconds > 1.4,
   });
   expect(collected.of('devices')[0]?.devices).toHaveLength(1);

@@ -21,7 +21,7 @@ export const builtFile = (...parts: string[]): string => resolve(distPath, ...pa
 const nvml = (await import(pathToFileURL(builtFile('agent/source/nvml.js')).href)) as typeof Nvml;
 
 /** Scenario time: seconds of CLOCK_MONOTONIC since the scenario's origin. */
-export function scenarioClock(scenario: GpuScenario): Clock {
+function scenarioClock(scenario: GpuScenario): Clock {
   const now = (): number => Number(process.hrtime.bigint() - scenario.originNanoseconds) / 1e9;
   return {
     now: () => instant(now()),

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 
+import type { Clock } from '../../../agent/clock.ts';
 import { instant } from '../../../agent/units.ts';
 import {
   counterJoules,
@@ -57,10 +58,11 @@ function expectNearlyAll(readings: readonly Reading[], holds: (reading: Reading)
 }
 
 test('power registers and counter read what the model shows at that time', async (context) => {
+  const library = buildStandIn(context);
   const scenario = machine([trainingLike]);
   const collected = await collect({
     scenario,
-    library: buildStandIn(context),
+    library,
     until: (_, seconds) => seconds > 2.5,
   });
   const readings = collected.readings(uuid);
@@ -90,8 +92,8 @@ test('ticks stand on a grid of 0.1 s with a counter, and half the sensor period 
   ];
   for (const { gpu, period } of cases) {
     const collected = await collect({
-      scenario: machine([gpu]),
       library: buildStandIn(context),
+      scenario: machine([gpu]),
       until: (_events, seconds) => seconds > 1.2,
     });
     const times = collected.readings(uuid).map(({ time }) => time);
@@ -104,8 +106,8 @@ test('ticks stand on a grid of 0.1 s with a counter, and half the sensor period 
 
 test('the device says what it is, and its slow values come once a second', async (context) => {
   const collected = await collect({
-    scenario: machine([{ ...trainingLike, name: 'NVIDIA A100-SXM4-80GB' }]),
     library: buildStandIn(context),
+    scenario: machine([{ ...trainingLike, name: 'NVIDIA A100-SXM4-80GB' }]),
     until: (_, seconds) => seconds > 2.3,
   });
   expect(collected.of('devices')).toHaveLength(1);
@@ -145,8 +147,8 @@ test('64 GPUs are read, each with its own numbers', async (context) => {
     latency: 0.0001,
   }));
   const collected = await collect({
-    scenario: machine(gpus, { originNanoseconds: originIn(-5) }),
     library: buildStandIn(context),
+    scenario: machine(gpus, { originNanoseconds: originIn(-5) }),
     until: (events, seconds) => seconds > 7 && events.of('batch').length >= 64,
   });
   expect(collected.of('devices')[0]?.devices).toHaveLength(64);
@@ -160,10 +162,11 @@ test('64 GPUs are read, each with its own numbers', async (context) => {
 });
 
 test('a burst reads every few milliseconds and then the grid returns', async (context) => {
+  const library = buildStandIn(context);
   const scenario = machine([{ ...trainingLike, latency: 0 }]);
   const collected = await collect({
     scenario,
-    library: buildStandIn(context),
+    library,
     onStart: (source) => source.burst(instant(0.6)),
     until: (_, seconds) => seconds > 1.5,
   });
@@ -176,6 +179,38 @@ test('a burst reads every few milliseconds and then the grid returns', async (co
   expect(afterwards).toBeGreaterThanOrEqual(6);
 });
 
+test('a machine that slept for an hour is an hour later; a wall clock that was set is only said', async (context) => {
+  const library = buildStandIn(context);
+  const scenario = machine([trainingLike]);
+  let slept = 0;
+  let set = 0;
+  const seconds = (): number => Number(process.hrtime.bigint() - scenario.originNanoseconds) / 1e9;
+  const clock: Clock = {
+    now: () => instant(seconds() + slept),
+    wallOffset: () => set,
+    monotonicNanoseconds: () => process.hrtime.bigint(),
+    sleepUntil: () => Promise.reject(new Error('not used')),
+  };
+  const collected = await collect({
+    scenario,
+    library,
+    options: { clock },
+    until: (_, at) => {
+      if (at > 1) slept = 3600;
+      if (at > 2) set = -3600;
+      return at > 3;
+    },
+  });
+  const times = collected.readings(uuid).map(({ time }) => time);
+  const steps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  const jumps = steps.filter((step) => step > 1);
+  expect(jumps).toHaveLength(1);
+  expect(jumps[0]).toBeGreaterThan(3600);
+  expect(jumps[0]).toBeLessThan(3601);
+  const offsets = collected.of('batch').map(({ batch }) => batch.wallOffsetSeconds);
+  expect([offsets.at(0), offsets.at(-1)]).toEqual([0, -3600]);
+});
+
 test.for([
   { name: 'five', count: 5, flags: [] },
   { name: 'more than there is room for', count: 50, flags: [] },
@@ -186,14 +221,14 @@ test.for([
     const seen: unknown[] = [];
     const processes = Array.from({ length: count }, (_, index) => ({
       pid: 4000 + index,
-      from: 0,
+      from: -1,
       to: Infinity,
       smPercent: index,
       bytes: 1e9 * (index + 1),
     }));
     await collect({
-      scenario: machine([{ ...trainingLike, processes }, trainingLike]),
       library: buildStandIn(context, flags),
+      scenario: machine([{ ...trainingLike, processes }, trainingLike]),
       options: { onProcesses: (devices) => seen.push(devices) },
       until: () => seen.length > 0,
     });

@@ -38,10 +38,10 @@ test.for([
   { code: 18, reason: 'version-mismatch', says: /different versions/ },
   { code: 999, reason: 'unknown-error', says: /999/ },
 ])('code $code at the start is for the caller to retry', async (row, context) => {
-  const faults = [{ kind: 'code' as const, from: 0, to: Infinity, code: row.code }];
+  const faults = [{ kind: 'code' as const, from: -1, to: Infinity, code: row.code }];
   const play = {
-    scenario: machine([gpu], { faults }),
     library: buildStandIn(context),
+    scenario: machine([gpu], { faults }),
     until: never,
   };
   await expect(collect(play)).rejects.toMatchObject({
@@ -52,20 +52,33 @@ test.for([
 });
 
 test('a machine without a GPU is for the caller to retry', async (context) => {
-  const play = { scenario: machine([]), library: buildStandIn(context), until: never };
+  const play = { library: buildStandIn(context), scenario: machine([]), until: never };
   await expect(collect(play)).rejects.toMatchObject({ fate: 'retry', reason: 'no-gpu' });
 });
 
 test('a driver that comes late is waited for, where that is wanted', async (context) => {
   const collected = await collect({
-    scenario: machine([gpu], { faults: [{ kind: 'not-loaded', from: 0, to: 1 }] }),
     library: buildStandIn(context),
+    scenario: machine([gpu], { faults: [{ kind: 'not-loaded', from: -1, to: 1 }] }),
     options: { waitForDriver: true },
     until: (events) => events.of('batch').length > 2,
   });
   expect(collected.events[0]?.kind).toBe('fault');
   expect(collected.of('fault')[0]?.reason).toBe('driver-not-loaded');
   expect(collected.of('devices')).toHaveLength(1);
+});
+
+test('a driver that hangs at the start is a fault while it hangs, and then its GPUs come', async (context) => {
+  const collected = await collect({
+    library: buildStandIn(context),
+    scenario: machine([gpu], { faults: [{ kind: 'hang', from: -1, to: 2 }] }),
+    until: (events) => events.of('batch').length > 2,
+  });
+  expect(collected.events[0]).toMatchObject({ kind: 'fault', reason: 'timeout' });
+  expect(collected.of('fault')[0]?.message).toContain('nvmlInit_v2');
+  expect(collected.of('fault')).toHaveLength(1);
+  const statuses = collected.readings(simulatedUuid(0)).map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set(['ok']));
 });
 
 /** A sysfs in which GPU `index` of the stand-in has a runtime power state. */
@@ -87,8 +100,8 @@ test('a GPU that sleeps is not woken, not even to ask what it is; once awake it 
   const status = join(root, 'bus/pci/devices/0000:01:00.0/power/runtime_status');
   const [sleeper, other] = [simulatedUuid(0), simulatedUuid(1)];
   const collected = await collect({
-    scenario: machine([gpu, gpu]),
     library: buildStandIn(context),
+    scenario: machine([gpu, gpu]),
     options: { sysfsRoot: root },
     until: (events, seconds) => {
       if (seconds > 1.2) writeFileSync(status, 'active\n');
@@ -110,8 +123,8 @@ test('where every GPU sleeps, the library is not even opened until one is awake'
   const root = sysfs(['suspended']);
   const status = join(root, 'bus/pci/devices/0000:01:00.0/power/runtime_status');
   const collected = await collect({
-    scenario: machine([gpu]),
     library: buildStandIn(context),
+    scenario: machine([gpu]),
     options: { sysfsRoot: root },
     until: (events) => {
       if (events.of('fault').length > 0) writeFileSync(status, 'active\n');
