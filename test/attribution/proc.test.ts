@@ -176,3 +176,13 @@ test('a directory that fails leaves the number', async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(users.nameOf(5)).toBeUndefined();
 });
+
+test.runIf(process.platform === 'linux')(
+  'the real /proc tells when this very process began',
+  () => {
+    const now = Date.now() / 1e3;
+    const facts = createProcessReader().read(process.pid, instant(now));
+    expect(Math.abs((facts?.startSeconds ?? 0) - (now - process.uptime()))).toBeLessThan(2);
+    expect(facts?.userId).toBe(process.getuid?.());
+  },
+);
