@@ -1,4 +1,4 @@
-// `wattmeter report [RUN|TRACE|REPORT.json…]`: any run again, under any tariff, zone or PUE.
+// `wattmeter report [RUN|TRACE|REPORT.json…]`: any run again, under any tariff, zone or PUE; a fleet's with --prometheus.
 
 import { existsSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -14,6 +14,7 @@ import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from
 import type { Context } from './context.ts';
 import { openPricing, PRICING_KEYS, readInput, refreshFeeds } from './pricing.ts';
 import { meterTraces } from './replay.ts';
+import { asksForFleet, FLEET_FLAGS, loadFleetReport } from './report-fleet.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { stateDirectory } from './state.ts';
 import { storedReport } from './stored.ts';
@@ -23,14 +24,20 @@ export const reportCommand: CommandSpec = {
     ['[what...]', 'runs (id, its beginning, or name), logs, report files; default: the newest run'],
   ],
   options: ['stateDir', 'hostWatts', ...TRACE_OPTIONS, ...PRICING_OPTIONS, ...REPORT_OPTIONS],
-  extra: [['--merge', 'join several reports into one: each GPU is counted once']],
+  extra: [['--merge', 'join several reports into one: each GPU is counted once'], ...FLEET_FLAGS],
   examples: [
     'wattmeter report',
     'wattmeter report 20261123T1719 --price 0.31 --currency EUR --zone DEU --pue 1.3',
     'wattmeter report gpu-log.csv --format markdown',
     'wattmeter report node1.json node2.json --merge',
+    'wattmeter report --prometheus http://prometheus:9090 --job wattmeter --start -24h',
   ],
-  async action({ config, operands, extra, context }) {
+  async action(invocation) {
+    const { config, operands, extra, context } = invocation;
+    if (asksForFleet(invocation)) {
+      await deliverReport(await loadFleetReport(invocation), config, context.stdout, context);
+      return 0;
+    }
     const named = operands.length > 0 ? operands : [await newestRun(config, context)];
     const reports: Report[] = [];
     for (const name of named) reports.push(await loadReport(name, config, context));

@@ -26,7 +26,9 @@ export function coverageOf(observedSeconds: number, gapSeconds: number): number 
 }
 
 /** Cost less credits; absent when part of the energy has no price. */
-export const netCostOf = (totals: Totals): number | undefined =>
+export const netCostOf = (
+  totals: Pick<Totals, 'costAmount' | 'creditAmount'>,
+): number | undefined =>
   totals.costAmount === undefined ? undefined : totals.costAmount - (totals.creditAmount ?? 0);
 
 const gapsOf = (totals: Totals): ReportDevice['gapSecondsByReason'] =>

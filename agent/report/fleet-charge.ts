@@ -16,8 +16,6 @@ export interface FleetPricing {
   readonly currency?: string;
   /** Whether grams come from `charge`. */
   readonly givesCarbon: boolean;
-  /** Whether grams under a contract do. */
-  readonly givesMarket: boolean;
   /** Replaces the nodes' PUE. */
   readonly powerUsageEffectiveness?: number;
 }
@@ -31,8 +29,8 @@ export interface Known {
 /** What a device's energy cost and emitted. */
 export interface FleetCharged {
   facilityKilowattHours: number;
-  /** IT energy for which no PUE was known: taken as 1. */
-  unknownEffectivenessJoules: number;
+  /** PUE in force; `undefined` where none was known and 1 was taken. */
+  readonly effectiveness: Set<number | undefined>;
   readonly costs: Map<string, { cost: number; credit: number }>;
   unpricedJoules: number;
   readonly location: Known;
@@ -55,7 +53,7 @@ const MOST_PRICES = 8;
 /** A charge of nothing yet. */
 export const newCharge = (): FleetCharged => ({
   facilityKilowattHours: 0,
-  unknownEffectivenessJoules: 0,
+  effectiveness: new Set(),
   costs: new Map(),
   unpricedJoules: 0,
   location: { amount: 0, unknownJoules: 0 },
@@ -79,11 +77,10 @@ export function chargeStep(
   const energy = step.energyJoules * step.share;
   const exported = node?.powerUsageEffectiveness;
   const effectiveness = pricing.powerUsageEffectiveness ?? exported ?? 1;
-  if (pricing.powerUsageEffectiveness === undefined && exported === undefined)
-    charged.unknownEffectivenessJoules += energy;
+  charged.effectiveness.add(pricing.powerUsageEffectiveness ?? exported);
   const facility = toKilowattHours(energy * effectiveness);
   charged.facilityKilowattHours += facility;
-  noteNode(charged, node);
+  noteNode(charged, node, pricing);
   // What a node counted holds its own PUE; another one scales it.
   const scale =
     pricing.powerUsageEffectiveness === undefined
@@ -164,12 +161,17 @@ function impliedBy(node: NodeRow | undefined, facility: number): Counted {
   };
 }
 
-function noteNode({ prices, grids }: FleetCharged, node: NodeRow | undefined): void {
-  if (node?.price !== undefined && prices.size < MOST_PRICES) {
+/** Remembers what the nodes' own figures stand on. */
+function noteNode(
+  { prices, grids }: FleetCharged,
+  node: NodeRow | undefined,
+  { currency: given, givesCarbon }: FleetPricing,
+): void {
+  if (given === undefined && node?.price !== undefined && prices.size < MOST_PRICES) {
     const { currency, tariff, perKilowattHour } = node.price;
     prices.set(`${currency} ${tariff} ${perKilowattHour}`, node.price);
   }
-  if (node?.grid !== undefined) {
+  if (!givesCarbon && node?.grid !== undefined) {
     const { zone, dataset, vintage } = node.grid;
     grids.set(JSON.stringify([zone, dataset, vintage]), { zone, dataset, vintage });
   }

@@ -74,10 +74,13 @@ function onePrice(parts: CostParts, net: number): number | undefined {
   return missed <= PERIOD_TOLERANCE * Math.max(1, Math.abs(net)) ? price : undefined;
 }
 
+/** What of a device's totals is money. */
+type MoneyTotals = Pick<Totals, 'costAmount' | 'creditAmount' | 'uncertaintyCostAmount'>;
+
 /** What the cost is made of. */
 export interface CostParts {
   readonly tariff: TariffFacts;
-  readonly totals: readonly Totals[];
+  readonly totals: readonly MoneyTotals[];
   /** The report's E_compute: what the rows' quantities add up to. */
   readonly facilityKilowattHours: number;
   readonly startSeconds: Instant;
@@ -110,7 +113,7 @@ function periodsOf(parts: CostParts, net: number): readonly ReportPricePeriod[] 
   return periodRowsOf([whole], facilityKilowattHours);
 }
 
-function meteringUncertainty(totals: readonly Totals[]): number {
+function meteringUncertainty(totals: readonly MoneyTotals[]): number {
   return rootOfSquares(totals.map(({ uncertaintyCostAmount }) => uncertaintyCostAmount ?? 0));
 }
 
