@@ -126,7 +126,7 @@ function fromCsv(text: string, fileName: string): RawFile {
   const unit = hasHeader ? HEADER_UNIT.exec(first.cells[order[2] ?? 2] ?? '')?.[1] : undefined;
   return {
     rows: (hasHeader ? rest : records).map((record) => csvRow(record, order, fileName)),
-    about: aboutOf(comments.join('\n')),
+    about: aboutOf(comments),
     ...(unit === undefined ? {} : { unit }),
   };
 }
@@ -173,13 +173,21 @@ function csvRow(record: CsvRecord, order: readonly number[], fileName: string): 
   return { cells: [start, end, value], row: record.row };
 }
 
-/** The `# key: value` lines of a CSV; comments that are no such lines are only comments. */
-function aboutOf(comments: string): Record<string, unknown> {
+/** The `# key: value` lines of a CSV, each on its own: a comment in prose must not hide a `network: 0.08` beside it. */
+function aboutOf(comments: readonly string[]): Record<string, unknown> {
+  const about: Record<string, unknown> = {};
+  for (const comment of comments) {
+    const [, key, value] = /^\s*([A-Za-z]\w*)\s*:(.*)$/.exec(comment) ?? [];
+    if (key !== undefined && value !== undefined) about[key] = scalarOf(value);
+  }
+  return about;
+}
+
+function scalarOf(text: string): unknown {
   try {
-    const parsed = z.record(z.string(), z.unknown()).safeParse(parseYaml(comments));
-    return parsed.success ? parsed.data : {};
+    return parseYaml(text);
   } catch {
-    return {};
+    return text.trim();
   }
 }
 

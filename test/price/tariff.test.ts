@@ -106,6 +106,11 @@ describe('a tariff of a series', () => {
     expect(tariff.price.valueAt(at('2026-01-01T01:30Z'))).toBeCloseTo(-0.2 * 1.19, 12);
   });
 
+  test('adds them beside comments in prose, which say nothing of the price', () => {
+    const tariff = read(`# Prices: see a: b\n# of my utility, 2026\n${wholesale}`);
+    expect(tariff.price.valueAt(at('2026-01-01T00:30Z'))).toBeCloseTo(0.2 * 1.19, 12);
+  });
+
   test('splits an interval at the change of price', () => {
     const [start, end] = [at('2026-01-01T00:45Z'), at('2026-01-01T01:15Z')];
     const mean = meanOver(read(wholesale).price, start, end);
