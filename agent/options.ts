@@ -113,13 +113,18 @@ const duration = z
   .trim()
   .regex(/^\d+(\.\d+)?[smhdw]$/, 'must be a duration such as 12h or 7d')
   .transform((value) => Number(value.slice(0, -1)) * DURATION_SECONDS[value.slice(-1) as 's']);
-const keyValue = z.union([
-  z.string().regex(/^[^=]+=/, 'must look like KEY=VALUE'),
-  z.record(z.string(), z.coerce.string()).transform((entries) => {
-    const first = Object.entries(entries)[0];
-    return first === undefined ? '' : `${first[0]}=${first[1]}`;
-  }),
-]);
+const NO_LABEL = 'must look like KEY=VALUE';
+const labelEntries = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+/** In YAML labels may be a mapping, or a list of texts and mappings. */
+const labelTexts = (value: unknown): unknown => {
+  const entries = labelEntries.safeParse(value);
+  if (!entries.success) return value;
+  return Object.entries(entries.data).map(([key, text]) => `${key}=${text}`);
+};
+const labels = z.preprocess(
+  (value) => (Array.isArray(value) ? value.flatMap(labelTexts) : labelTexts(value)),
+  listOf(z.string(NO_LABEL).regex(/^[^=]+=/, NO_LABEL)),
+);
 const zone = z
   .string()
   .refine((value) => isTimeZone(value), 'must be an IANA time zone such as Europe/Berlin');
@@ -286,7 +291,7 @@ export const OPTIONS: { readonly [Key in OptionKey]-?: OptionRow<NonNullable<Con
     'HPC job-mapping directory',
   ),
   name: option('--name <name>', text, 'name of the run'),
-  label: option('--label <k=v>', listOf(keyValue), 'label of the run; repeatable', true),
+  label: option('--label <k=v>', labels, 'label of the run; repeatable', true),
   gpus: option(
     '--gpus <list>',
     text,

@@ -1,0 +1,23 @@
+// What an option takes from YAML, where one value may be written in several shapes.
+
+import { describe, expect, test } from 'vitest';
+
+import { OPTIONS } from '../agent/options.ts';
+
+describe('--label', () => {
+  test.each([
+    ['a mapping', { team: 'nlp', gpus: 8 }, ['team=nlp', 'gpus=8']],
+    ['a list of mappings', [{ team: 'nlp', site: 'b' }, 'x=y'], ['team=nlp', 'site=b', 'x=y']],
+    ['one text', 'team=nlp', ['team=nlp']],
+    ['texts as the environment writes them', 'team=nlp,x=y', ['team=nlp', 'x=y']],
+  ])('keeps every entry of %s', (_, raw, wanted) => {
+    expect(OPTIONS.label.schema.parse(raw)).toEqual(wanted);
+  });
+
+  test('refuses what is no KEY=VALUE, nested mappings too', () => {
+    for (const raw of ['team', { team: { name: 'nlp' } }, 7]) {
+      const { error } = OPTIONS.label.schema.safeParse(raw);
+      expect(error?.issues[0]?.message).toBe('must look like KEY=VALUE');
+    }
+  });
+});
