@@ -145,7 +145,7 @@ async function openTariff(config: Config, openFeedOf: OpenFeedOf): Promise<Tarif
     );
   }
   const feed = await openFeedOf(config.tariff, '--tariff');
-  if (feed !== undefined) return tariffOf(feed, config.tariff);
+  if (feed !== undefined) return tariffOf(feed, config.tariff, config.currency);
   const { readTariff, readSiteLoad } = await import('../price/read.ts');
   const timeZone = config.tariffTimeZone ?? localTimeZone();
   return readTariff(readInput(config.tariff, '--tariff'), {
@@ -165,16 +165,21 @@ async function openTariff(config: Config, openFeedOf: OpenFeedOf): Promise<Tarif
   });
 }
 
-function tariffOf(feed: Feed, path: string): Tariff {
+function tariffOf(feed: Feed, path: string, given: string | undefined): Tariff {
   const { adapter, schedule } = feed;
   if (adapter.quantity !== 'price')
     throw new UsageError(
       `--tariff ${path} names a feed of carbon intensity, not of prices. Give it as --grid.`,
     );
+  const currency = adapter.unit.split('/')[0] ?? adapter.unit;
+  if (given !== undefined && given !== currency)
+    throw new UsageError(
+      `--tariff ${path} is in ${currency}, not in ${given}. Leave --currency out: currencies are never converted.`,
+    );
   return {
     name: adapter.name,
     source: basename(path),
-    currency: adapter.unit.split('/')[0] ?? adapter.unit,
+    currency,
     provenance: 'derived',
     price: schedule,
   };

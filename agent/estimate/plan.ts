@@ -286,7 +286,8 @@ const planFile: z.ZodType<Plan> = z.strictObject({
 export function readPlan(text: string, fileName: string): Plan {
   const parsed = planFile.safeParse(readDocument(text, fileName));
   if (!parsed.success) {
-    const mend = 'Give a number ≥ 0, or { low, mid, high }, under the names that README.md lists';
+    const mend =
+      'Give a number ≥ 0, or { low, mid, high }, under the names that docs/files.md lists';
     throw inputErrorOf(fileName, parsed.error.issues, mend);
   }
   const { currency } = parsed.data;
