@@ -103,13 +103,13 @@ test('a hang of 2.5 s stalls neither the main thread nor the ticks, and is a gap
     until: (_, seconds) => seconds > 3.6,
   });
   clearInterval(heart);
-  expect(longest).toBeLessThan(500);
+  expect(longest).toBeLessThan(1_000);
   expect(collected.of('fault').map(({ reason }) => reason)).toEqual(['timeout']);
   expect(collected.of('fault')[0]?.message).toContain(other);
   const during = collected
     .of('tick')
     .filter(({ timeSeconds }) => timeSeconds > 0.7 && timeSeconds < 2.9);
-  expect(during.length).toBeGreaterThan(8);
+  expect(during.length).toBeGreaterThan(4);
   for (const uuid of [one, other]) {
     const readings = collected.readings(uuid);
     expect(story(readings)).toEqual(['ok', 'timeout', 'ok']);
