@@ -49,13 +49,9 @@ export async function collectFacts(options: CollectOptions): Promise<DoctorFacts
   const { config, context, clock, lookSeconds } = options;
   const directory = stateDirectory(config, context);
   const offsetBefore = clock.wallOffset();
-  let gpus: readonly GpuInventory[] = [];
-  const asking = askNvidiaSmi(context).then((answer) => {
-    gpus = answer.gpus;
-    return answer.facts;
-  });
+  const asking = askNvidiaSmi(context);
   const [look, nvidiaSmi, access, moduleVersion, disk, ledger, ports] = await Promise.all([
-    takeLook({ config, context, clock, lookSeconds, inventory: () => gpus }),
+    takeLook({ config, context, clock, lookSeconds, inventory: async () => (await asking).gpus }),
     asking,
     readAccess(SYSTEM_ROOTS),
     readModuleVersion(SYSTEM_ROOTS),
@@ -68,7 +64,7 @@ export async function collectFacts(options: CollectOptions): Promise<DoctorFacts
   if (checks.some(({ kind }) => kind === 'late')) context.leaveAbruptly();
   const libraryPath = await readLibraryPath(SYSTEM_ROOTS);
   const driver: DriverFacts = {
-    nvidiaSmi,
+    nvidiaSmi: nvidiaSmi.facts,
     ...(moduleVersion === undefined ? {} : { moduleVersion }),
     ...(libraryPath === undefined ? {} : { libraryPath }),
     ...(look.nvml === undefined ? {} : { nvml: look.nvml }),

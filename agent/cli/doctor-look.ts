@@ -28,7 +28,7 @@ export interface LookOptions {
   readonly clock: Clock;
   readonly lookSeconds: number;
   /** What nvidia-smi says of the GPUs, once it has: for facts that the source does not know. */
-  inventory(): readonly GpuInventory[];
+  inventory(): Promise<readonly GpuInventory[]>;
 }
 
 /** A look, and why NVML was not the source of it. */
@@ -86,7 +86,7 @@ export async function takeLook(options: LookOptions): Promise<Look> {
   const cpu = process.cpuUsage(cpuBefore);
   const stuck = isStuck(sources);
   if (stuck) context.leaveAbruptly();
-  const known = knownFacts(sources, options.inventory());
+  const known = knownFacts(sources, await options.inventory());
   const facts: LookFacts = {
     ...notes.facts(),
     outcome: 'measuring',

@@ -61,6 +61,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'what would be measured, by which source and sensor',
     load: async () => (await import('./devices.ts')).devicesCommand,
   },
+  top: {
+    summary: 'the GPUs live on the whole screen',
+    load: async () => (await import('./top.ts')).topCommand,
+  },
   doctor: {
     summary: 'what is wrong here and the mend; calibrates a GPU against a meter',
     load: async () => (await import('./doctor.ts')).doctorCommand,
