@@ -1,0 +1,365 @@
+// `wattmeter run`: the bill of a wrapped command, against loads whose energy is known in closed form.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import type { Report } from '../../agent/report/report.ts';
+import { parseReport } from '../../agent/report/schema.ts';
+import { REPORT_FORMATS } from '../../agent/options.ts';
+import { binaryPath } from '../binary.ts';
+import { loadEnergyJoules, type LoadTerm } from '../doubles/nvidia-smi-load.js';
+import { buildStandIn, SCENARIO_VARIABLE, writeScenario } from '../doubles/libnvidia-ml.ts';
+import { trueEnergy, type SimulatedGpu } from '../doubles/gpu-scenario.ts';
+import { openWorkplace, type Running, type Workplace } from './wattmeter.ts';
+
+const places: Workplace[] = [];
+const open = (scenario: object = {}): Workplace => {
+  const place = openWorkplace(scenario);
+  places.push(place);
+  return place;
+};
+afterEach(() => {
+  for (const place of places.splice(0)) place[Symbol.dispose]();
+});
+
+const unixSeconds = (time: string): number => Date.parse(time) / 1e3;
+const reportIn = (path: string): Report => parseReport(readFileSync(path, 'utf8'), path);
+const stored = (place: Workplace, args: readonly string[]): Report => {
+  const { code, stdout, stderr } = place.run(['report', ...args, '--format', 'json']);
+  expect(code, stderr).toBe(0);
+  return parseReport(stdout, 'stdout');
+};
+/** What every bill must be in itself. */
+function expectConserved(report: Report): void {
+  const { devices, energy } = report;
+  const sum = devices.reduce((total, device) => total + device.energyJoules, 0);
+  expect(energy.gpuJoules).toBeCloseTo(sum, 6);
+  expect(report.compute.energyKilowattHours * 3.6e6).toBeCloseTo(energy.facilityJoules, 6);
+  expect(energy.facilityJoules).toBeCloseTo(energy.itJoules * energy.powerUsageEffectiveness, 6);
+}
+
+describe('the bill of a load with steps', () => {
+  const load: readonly LoadTerm[] = [
+    { kind: 'constant', watts: 80 },
+    { kind: 'step', riseWatts: 220, atSeconds: 1.33 },
+    { kind: 'step', riseWatts: -150, atSeconds: 2.71 },
+  ];
+
+  test('holds the true energy of the run and of each window', async () => {
+    const origin = Date.now() / 1e3;
+    const place = open({ originUnixSeconds: origin, gpus: [{ load }] });
+    const mark = `${process.execPath} ${binaryPath} mark`;
+    const script = `sleep 1; ${mark} step --steps 10; sleep 1; ${mark} step --steps 10 --tokens 400
+      ${mark} tail --begin; sleep 0.5; ${mark} tail --end; ${mark} step; exit 5`;
+    const file = place.path('report.json');
+    const options = ['--name', 'steps', '--label', 'team=a', '--label', 'tier=b=c'];
+    const ended = place.run([
+      'run',
+      ...options,
+      '--report-json',
+      file,
+      '--zone',
+      'DEU',
+      '--',
+      'sh',
+      '-c',
+      script,
+    ]);
+    expect(ended.code, ended.stderr).toBe(5);
+    const report = reportIn(file);
+    expect(report.run).toMatchObject({
+      name: 'steps',
+      command: ['sh', '-c', script],
+      exitCode: 5,
+      labels: { team: 'a', tier: 'b=c' },
+    });
+    const truth = (from: string, to: string): number =>
+      loadEnergyJoules(load, unixSeconds(from) - origin, unixSeconds(to) - origin);
+    const { startTime, endTime, durationSeconds } = report.run;
+    const energy = truth(startTime, endTime);
+    expect(unixSeconds(endTime) - unixSeconds(startTime)).toBeCloseTo(durationSeconds, 2);
+    // Two edges of up to 220 W, each placed within a poll of 50 ms: some joules, whatever the run's length.
+    expect(Math.abs(report.energy.gpuJoules / energy - 1)).toBeLessThan(0.01);
+    expect(Math.abs(report.energy.gpuJoules - energy)).toBeLessThan(
+      report.energy.gpuUncertaintyJoules,
+    );
+    expect(report.energy.coverageRatio).toBe(1);
+    expectConserved(report);
+
+    const windows = report.windows.filter(({ name }) => name === 'step');
+    expect(windows.map(({ steps, tokens }) => [steps, tokens])).toEqual([
+      [10, undefined],
+      [10, 400],
+      [undefined, undefined],
+    ]);
+    expect(windows[0]?.startTime).toBe(startTime);
+    expect(windows[1]?.startTime).toBe(windows[0]?.endTime);
+    for (const window of report.windows) {
+      const share = truth(window.startTime, window.endTime);
+      expect(Math.abs(window.gpuJoules - share)).toBeLessThan(window.uncertaintyJoules);
+    }
+    const sum = windows.reduce((total, window) => total + window.gpuJoules, 0);
+    const rest = truth(windows.at(-1)?.endTime ?? '', endTime);
+    expect(Math.abs((sum + rest) / report.energy.gpuJoules - 1)).toBeLessThan(0.01);
+    expect(windows[0]?.joulesPerStep).toBeCloseTo((windows[0]?.gpuJoules ?? 0) / 10, 9);
+    expect(windows[1]?.joulesPerToken).toBeCloseTo((windows[1]?.gpuJoules ?? 0) / 400, 9);
+
+    // The stored run is the same bill, and priced anew it is the bill that those prices would have made.
+    const again = stored(place, ['steps']);
+    expect(again.energy).toEqual(report.energy);
+    expect(again.windows).toEqual(report.windows);
+    expect(again.cost).toEqual(report.cost);
+    expect(again.carbon).toEqual(report.carbon);
+    const repriced = stored(place, [
+      'steps',
+      '--price',
+      '0.5',
+      '--currency',
+      'EUR',
+      '--pue',
+      '1.5',
+    ]);
+    const kilowattHours = (report.energy.itJoules * 1.5) / 3.6e6;
+    expect(repriced.cost.energyCost).toBeCloseTo(kilowattHours * 0.5, 12);
+    expect(repriced.cost.currency).toBe('EUR');
+    expect(repriced.energy.facilityJoules).toBeCloseTo(report.energy.itJoules * 1.5, 6);
+    expect(repriced.energy.gpuJoules).toBe(report.energy.gpuJoules);
+
+    for (const format of REPORT_FORMATS) {
+      const printed = place.run(['report', 'steps', '--format', format]);
+      expect(printed, format).toMatchObject({ code: 0, stderr: '' });
+      expect(printed.stdout.length, format).toBeGreaterThan(100);
+      expect(printed.stdout, format).not.toMatch(/NaN|undefined|Infinity|\[object/);
+    }
+  });
+
+  test('through NVML with its counter is true to 1 % over three seconds', async (context) => {
+    const library = buildStandIn(context);
+    const gpu: SimulatedGpu = {
+      base: 100,
+      loads: [{ kind: 'step', from: 1.5, to: 2.5, watts: 200 }],
+      instant: { window: 0.1, period: 0.1 },
+      counter: { period: 0.1 },
+    };
+    const originUnix = Date.now() / 1e3;
+    const scenario = writeScenario({ originNanoseconds: process.hrtime.bigint(), gpus: [gpu] });
+    const place = open();
+    const file = place.path('report.json');
+    const ended = place.run(['run', '--report-json', file, '--', 'sleep', '3'], {
+      env: {
+        LD_LIBRARY_PATH: dirname(library),
+        [SCENARIO_VARIABLE]: scenario,
+        WATTMETER_SOURCE: 'nvml',
+      },
+    });
+    expect(ended.code, ended.stderr).toBe(0);
+    const report = reportIn(file);
+    const energy = trueEnergy(
+      gpu,
+      unixSeconds(report.run.startTime) - originUnix,
+      unixSeconds(report.run.endTime) - originUnix,
+    );
+    expect(report.devices[0]?.method).toBe('counter');
+    expect(Math.abs(report.energy.gpuJoules / energy - 1)).toBeLessThan(0.01);
+    expect(Math.abs(report.energy.gpuJoules - energy)).toBeLessThan(
+      report.energy.gpuUncertaintyJoules,
+    );
+  });
+
+  test('a driver that hangs for ever inside NVML holds up neither CMD nor the end', async (context) => {
+    const library = buildStandIn(context);
+    const gpu: SimulatedGpu = {
+      base: 100,
+      instant: { window: 0.1, period: 0.1 },
+      faults: [{ kind: 'hang', from: 2, to: Infinity }],
+    };
+    const scenario = writeScenario({ originNanoseconds: process.hrtime.bigint(), gpus: [gpu] });
+    const place = open();
+    const ended = place.run(['run', '--', 'sh', '-c', 'sleep 3; date +%s%N; exit 9'], {
+      env: {
+        LD_LIBRARY_PATH: dirname(library),
+        [SCENARIO_VARIABLE]: scenario,
+        WATTMETER_SOURCE: 'nvml',
+      },
+    });
+    const leftAt = Date.now();
+    expect(ended.code, ended.stderr).toBe(9);
+    expect(leftAt - Number(ended.stdout) / 1e6).toBeLessThan(3000);
+    expect(ended.stderr).toMatch(/GPU energy +\d/);
+    expect(ended.stderr).toMatch(/Stored as/);
+  });
+});
+
+describe('whose GPUs are on the bill', () => {
+  const gpus = [60, 120, 240].map((watts, index) => ({
+    uuid: `GPU-0000000${index}-aaaa-4000-8000-000000000000`,
+    load: [{ kind: 'constant', watts }],
+  }));
+
+  test.each([
+    [['--gpus', '1'], {}, [1]],
+    [['--gpus', '0,2'], {}, [0, 2]],
+    [['--gpus', gpus[2]?.uuid ?? ''], {}, [2]],
+    [[], { CUDA_VISIBLE_DEVICES: '2' }, [2]],
+    [[], { SLURM_JOB_GPUS: '0,1' }, [0, 1]],
+    [[], {}, [0, 1, 2]],
+  ])('with %j and %j', (options, env, indices) => {
+    const place = open({ gpus });
+    const file = place.path('report.json');
+    const job = ['--', 'sleep', '0.6'];
+    const ended = place.run(['run', ...options, '--report-json', file, ...job], { env });
+    expect(ended.code, ended.stderr).toBe(0);
+    const { devices } = reportIn(file);
+    expect(devices.map(({ index }) => index)).toEqual(indices);
+    for (const { index, powerMeanWatts } of devices)
+      expect(powerMeanWatts).toBeCloseTo(60 * 2 ** index, 3);
+  });
+});
+
+test('four ranks, and an agent, are at home in one state directory', async () => {
+  const place = open();
+  await using agent = place.start([
+    'agent',
+    '--web.listen-address',
+    '127.0.0.1:0',
+    '--state-dir',
+    place.stateDirectory,
+  ]);
+  await agent.says(/serving/);
+  const ranks: Running[] = [0, 1, 2, 3].map((rank) =>
+    place.start([
+      'run',
+      '--name',
+      `rank-${rank}`,
+      '--quiet',
+      '--',
+      'sh',
+      '-c',
+      `sleep 1; exit ${rank + 10}`,
+    ]),
+  );
+  const ends = await Promise.all(ranks.map(({ ended }) => ended));
+  expect(ends.map(({ code }) => code)).toEqual([10, 11, 12, 13]);
+  expect(ends.map(({ stderr }) => stderr)).toEqual(['', '', '', '']);
+  const { stdout } = place.run(['runs', '--json']);
+  const runs = JSON.parse(stdout) as { name: string; state: string; gpuJoules?: number }[];
+  expect(runs.map(({ name }) => name).toSorted()).toEqual(['rank-0', 'rank-1', 'rank-2', 'rank-3']);
+  for (const run of runs) {
+    expect(run.state).toBe('closed');
+    expect(run.gpuJoules).toBeGreaterThan(50);
+  }
+  agent.kill('SIGTERM');
+  expect((await agent.ended).code).toBe(0);
+});
+
+test('--resume goes on in the same books: energies add up, and the pause between is not measured', () => {
+  const place = open();
+  const job = ['--', 'sh', '-c', 'sleep 1; exit 3'];
+  expect(place.run(['run', '--name', 'long', ...job]).code).toBe(3);
+  const first = stored(place, ['long']);
+  expect(place.run(['run', '--resume', first.run.id, '--', 'sh', '-c', 'sleep 1']).code).toBe(0);
+  const both = stored(place, [first.run.id]);
+  expect(both.run).toMatchObject({ id: first.run.id, name: 'long', exitCode: 0 });
+  const added = both.energy.gpuJoules - first.energy.gpuJoules;
+  expect(added / 100).toBeGreaterThan(0.9);
+  expect(added / 100).toBeLessThan(1.3);
+  expectConserved(both);
+  expect(JSON.parse(place.run(['runs', '--json']).stdout)).toHaveLength(1);
+});
+
+test('--step-pattern counts steps, epochs and tokens from the output that CMD goes on writing', () => {
+  const place = open();
+  const file = place.path('report.json');
+  const script = `for e in 1 2; do for s in 1 2 3; do echo "epoch $e step $(( (e-1)*3 + s )) tokens $(( ((e-1)*3+s)*100 ))"; sleep 0.2; done; done`;
+  const pattern = 'epoch (?<epoch>[0-9]+) step (?<step>[0-9]+) tokens (?<tokens>[0-9]+)';
+  const options = ['--step-pattern', pattern, '--report-json', file];
+  const ended = place.run(['run', ...options, '--', 'sh', '-c', script]);
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(ended.stdout.trim().split('\n')).toHaveLength(6);
+  const report = reportIn(file);
+  expect(report.windows.map(({ name, steps, tokens }) => ({ name, steps, tokens }))).toEqual([
+    { name: 'epoch 1', steps: 2, tokens: 200 },
+    { name: 'epoch 2', steps: 3, tokens: 300 },
+  ]);
+  expect(report.windows[1]?.startTime).toBe(report.windows[0]?.endTime);
+});
+
+describe('a budget', () => {
+  const budget = ['--budget-kilowatt-hours', String(100 / 3.6e6)];
+
+  test('warns by default, and CMD ends with its own code', () => {
+    const place = open();
+    const ended = place.run(['run', ...budget, '--', 'sh', '-c', 'sleep 2.5; exit 8']);
+    expect(ended.code).toBe(8);
+    expect(ended.stderr).toMatch(/budget/i);
+  });
+
+  test('terminates where that was asked for: 124, and a stubborn CMD is killed after its grace', async () => {
+    const place = open();
+    const messages: { event: string; run: { name?: string } }[] = [];
+    const server = createServer((request: IncomingMessage, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        messages.push(JSON.parse(body) as (typeof messages)[number]);
+        response.end();
+      });
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const options = ['--on-budget', 'terminate', '--grace-seconds', '0.5', '--name', 'spender'];
+    const webhook = ['--webhook', `http://127.0.0.1:${port}/secret-token`];
+    const stubborn = ['sh', '-c', "trap '' TERM; while :; do sleep 0.1; done"];
+    await using wattmeter = place.start([
+      'run',
+      ...budget,
+      ...options,
+      ...webhook,
+      '--',
+      ...stubborn,
+    ]);
+    const ended = await wattmeter.ended;
+    server.close();
+    expect(ended.code, ended.stderr).toBe(124);
+    expect(messages.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['budget-exceeded', 'run-ended']),
+    );
+    expect(messages.every(({ run }) => run.name === 'spender')).toBe(true);
+    expect(ended.stderr).not.toContain('secret-token');
+    expect(stored(place, ['spender']).run.exitCode).toBe(124);
+  });
+});
+
+test('a stored run priced anew is what the same prices would have billed while measuring', async () => {
+  const place = open();
+  const now = Date.now();
+  const time = (offset: number): string => new Date(now + offset * 1e3).toISOString();
+  // A price that changes in the middle of the run, and in the middle of an interval.
+  const prices = place.path('prices.csv');
+  writeFileSync(
+    prices,
+    `start,end,value\n${time(-3600)},${time(2.345)},0.10\n${time(2.345)},${time(3600)},0.90\n`,
+  );
+  const priced = ['--tariff', prices, '--currency', 'EUR', '--pue', '1.3', '--zone', 'FRA'];
+  const run = (name: string, options: readonly string[]): Running =>
+    place.start(['run', '--quiet', '--name', name, ...options, '--', 'sleep', '4']);
+  const file = place.path('report.json');
+  const runs = [run('priced', [...priced, '--report-json', file]), run('plain', [])];
+  for (const { ended } of runs) expect((await ended).code).toBe(0);
+
+  const measured = reportIn(file);
+  expect(stored(place, ['priced']).cost).toEqual(measured.cost);
+  expect(stored(place, ['priced', ...priced]).carbon).toEqual(measured.carbon);
+  for (const report of [measured, stored(place, ['plain', ...priced])]) {
+    const { startTime, endTime } = report.run;
+    const change = now / 1e3 + 2.345;
+    const euroSeconds =
+      0.1 * (change - unixSeconds(startTime)) + 0.9 * (unixSeconds(endTime) - change);
+    const bill = (100 * 1.3 * euroSeconds) / 3.6e6;
+    expect(Math.abs((report.cost.energyCost ?? NaN) / bill - 1)).toBeLessThan(0.01);
+  }
+});
