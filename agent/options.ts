@@ -87,7 +87,7 @@ const decimalText = z
   .regex(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, 'must be a number')
   .transform(Number);
 const decimal = z
-  .union([z.number({ error: 'must be a number' }), decimalText])
+  .union([z.number(), decimalText], { error: 'must be a number' })
   .pipe(z.number({ error: 'must be a finite number' }));
 const atLeast = (minimum: number): z.ZodType<number> =>
   decimal.pipe(z.number().min(minimum, `must be ${minimum} or more`));
@@ -96,10 +96,13 @@ const above = (minimum: number): z.ZodType<number> =>
 const whole = (minimum: number): z.ZodType<number> =>
   decimal.pipe(z.number().int('must be a whole number').min(minimum, `must be ${minimum} or more`));
 const text = z.string({ error: 'must be text' }).min(1, 'must not be empty');
-const flag = z.union([
-  z.boolean(),
-  z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1'),
-]);
+const flag = z.union(
+  [
+    z.boolean(),
+    z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1'),
+  ],
+  { error: 'must be true or false' },
+);
 /** Repeatable: flags gather, the environment separates by commas, YAML brings a list or one value. */
 const listOf = <T>(item: z.ZodType<T>): z.ZodType<T[]> =>
   z.preprocess(

@@ -21,3 +21,12 @@ describe('--label', () => {
     }
   });
 });
+
+test.each([
+  ['price', 'ten', 'must be a number'],
+  ['price', -1, 'must be 0 or more'],
+  ['quiet', 'perhaps', 'must be true or false'],
+  ['retainSamples', 7, 'must be a duration such as 12h or 7d'],
+] as const)('%s: %j is refused with what it must be', (key, raw, reason) => {
+  expect(OPTIONS[key].schema.safeParse(raw).error?.issues[0]?.message).toBe(reason);
+});

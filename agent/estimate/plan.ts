@@ -143,18 +143,21 @@ export interface Plan {
   readonly regions?: Readonly<Record<string, number>> | undefined;
 }
 
-const quantity: z.ZodType<Range> = z.union([
-  z.number().nonnegative().transform(exactly),
-  z
-    .strictObject({
-      low: z.number().nonnegative(),
-      mid: z.number().nonnegative(),
-      high: z.number().nonnegative(),
-    })
-    .refine((range) => range.low <= range.mid && range.mid <= range.high, {
-      message: 'low, mid and high must ascend',
-    }),
-]);
+const quantity: z.ZodType<Range> = z.union(
+  [
+    z.number().nonnegative().transform(exactly),
+    z
+      .strictObject({
+        low: z.number().nonnegative(),
+        mid: z.number().nonnegative(),
+        high: z.number().nonnegative(),
+      })
+      .refine((range) => range.low <= range.mid && range.mid <= range.high, {
+        message: 'low, mid and high must ascend',
+      }),
+  ],
+  { error: 'it is no number ≥ 0 and no range of them' },
+);
 const positive = quantity.refine((range) => range.low > 0, { message: 'it must be above 0' });
 const ratio = quantity.refine((range) => range.high <= 1, { message: 'a ratio is at most 1' });
 const nonzeroRatio = ratio.refine((range) => range.low > 0, { message: 'it must be above 0' });
