@@ -4,7 +4,7 @@
 import type { Totals, UncertaintyComponents } from '../account.ts';
 import type { GapReason } from '../model.ts';
 import { grams, joules, kilowattHours, seconds } from '../units.ts';
-import { rootOfSquares, sumOf } from './sum.ts';
+import { rootOfSquares, sumOf } from '../sum.ts';
 import { expandedUncertainty } from './totals.ts';
 
 type Join = (values: readonly number[]) => number;

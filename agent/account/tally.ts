@@ -3,7 +3,7 @@
 
 import type { ChargedInterval, GapReason, Method } from '../model.ts';
 import type { Instant } from '../units.ts';
-import { addTo, newSum, valueOf, type Sum } from './sum.ts';
+import { addTo, newSum, valueOf, type Sum } from '../sum.ts';
 
 /** The quantities that simply add. Variances are of what is independent; the rest of the uncertainty adds linearly. */
 export const SUM_KEYS = [

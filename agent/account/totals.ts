@@ -3,7 +3,7 @@
 import type { Totals, UncertaintyComponents } from '../account.ts';
 import type { GapReason, Method } from '../model.ts';
 import { grams, joules, kilowattHours, seconds, watts } from '../units.ts';
-import { rootOfSquares, valueOf } from './sum.ts';
+import { rootOfSquares, valueOf } from '../sum.ts';
 import { edgeCostVariance, edgeVariance, type SumKey, type Tally } from './tally.ts';
 
 /** U = k·u: the expanded uncertainty that covers about 95 % (MEASUREMENT.md §4.8). */

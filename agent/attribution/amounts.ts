@@ -1,6 +1,6 @@
 // What a job, or nobody, has drawn on one device: joules, and the same share of the device's money and grams. Pure.
 
-import { addTo, newSum, valueOf, type Sum } from '../account/sum.ts';
+import { addTo, newSum, valueOf, type Sum } from '../sum.ts';
 import type { Charge } from '../model.ts';
 import { grams, joules, type Grams, type Joules } from '../units.ts';
 import type { AmountsRow } from './record.ts';

@@ -1,6 +1,8 @@
 // What the ledger keeps of attribution: plain JSON, exact. A checkpoint holds everything, the record of a slot what it
 // changed; values are absolute, so a later record simply replaces what an earlier one said.
 
+import { z } from 'zod';
+
 import type { IdleMemory } from './idle.ts';
 
 /** Joules, cost, credit, location-based and market-based grams; null where part of the energy had none. */
@@ -38,4 +40,41 @@ export interface AttributionRecord {
   /** Numbers of jobs that are no longer told apart. */
   readonly gone: readonly number[];
   readonly devices: readonly DeviceRecord[];
+}
+
+const amountsRow = z.tuple([
+  z.number(),
+  z.number().nullable(),
+  z.number().nullable(),
+  z.number().nullable(),
+  z.number().nullable(),
+]);
+const attributionRecord = z.object({
+  jobs: z.array(
+    z.object({
+      number: z.number(),
+      kind: z.string(),
+      jobId: z.string(),
+      user: z.string().optional(),
+      byUtilization: z.boolean(),
+      byPresence: z.boolean(),
+    }),
+  ),
+  gone: z.array(z.number()),
+  devices: z.array(
+    z.object({
+      uuid: z.string(),
+      unattributed: amountsRow,
+      debtJoules: z.number(),
+      idle: z.object({ emptyWatts: z.number().optional(), lowestWatts: z.number().optional() }),
+      jobs: z.array(z.tuple([z.number(), amountsRow])),
+    }),
+  ),
+});
+
+/** A record out of a ledger; undefined when it is none that this Wattmeter knows. */
+export function decodeAttribution(value: unknown): AttributionRecord | undefined {
+  const parsed = attributionRecord.safeParse(value);
+  // JSON has no explicit undefined: what the schema lets through is the type.
+  return parsed.success ? (parsed.data as AttributionRecord) : undefined;
 }

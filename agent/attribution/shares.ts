@@ -1,7 +1,7 @@
 // How one interval's energy is shared: what lies above idle goes to who used the GPU, in proportion; idle power and what
 // nobody can be seen to have used stays unattributed. The parts add up to the whole by construction. Pure.
 
-import { sumOf } from '../account/sum.ts';
+import { sumOf } from '../sum.ts';
 
 /** What is to be shared, and among whom. */
 export interface ShareQuestion {

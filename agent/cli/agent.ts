@@ -16,6 +16,7 @@ import {
   WEB_OPTIONS,
   type CommandSpec,
 } from './command.ts';
+import { openAgentJobs } from './agent-jobs.ts';
 import { openAgentRuns, type AgentRuns } from './agent-runs.ts';
 import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
@@ -34,6 +35,8 @@ export const agentCommand: CommandSpec = {
     ...LEDGER_OPTIONS,
     'retainSamples',
     ...WEB_OPTIONS,
+    'attributionMaxJobs',
+    'attributionJobMappingDir',
     'quiet',
   ],
   examples: [
@@ -46,7 +49,6 @@ export const agentCommand: CommandSpec = {
     const directory = stateDirectory(config, context);
     const flushSeconds = config.flushSeconds ?? DEFAULT_FLUSH_SECONDS;
     const play = { speed: 1, loop: true, restampToNow: true } as const;
-    const sources = await chooseSources(config, clock, { play, waitsForDriver: true });
     const ledger = await openAgentLedger({
       stateDirectory: directory,
       run: { id: 'agent', host: hostname(), startSeconds: clock.now(), labels: {} },
@@ -57,6 +59,12 @@ export const agentCommand: CommandSpec = {
       now: wallNow,
     });
     let pipeline: Pipeline | undefined;
+    using jobs = openAgentJobs({ config, context, clock, ledger });
+    const sources = await chooseSources(config, clock, {
+      play,
+      waitsForDriver: true,
+      onProcesses: (devices, time) => jobs.onProcesses(devices, time),
+    });
     const runs = openAgentRuns({
       config,
       context,
@@ -80,11 +88,15 @@ export const agentCommand: CommandSpec = {
         sources,
         stateDirectory: directory,
         live: config.trace === undefined,
-        additions: { openRuns: () => runs.open() },
+        additions: { openRuns: () => runs.open(), jobs: () => jobs.snapshot() },
+        recordAlso: () => jobs.record(),
         onPipeline: (joined) => {
           pipeline = joined;
         },
-        onSettled: (settlement) => runs.settle(settlement),
+        onSettled: (settlement) => {
+          runs.settle(settlement);
+          jobs.settle(settlement);
+        },
         onServing: (urls) => {
           for (const url of urls) warn(context, `serving ${url}`);
           beReady(notifier, urls, context.signal);

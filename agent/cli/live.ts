@@ -35,6 +35,8 @@ export interface LiveOptions {
   onPipeline?(pipeline: Pipeline): void;
   /** Told what has become final, before any view shows it. */
   onSettled?(settlement: Settlement): void;
+  /** Writes down what stands beside a slot. */
+  recordAlso?(): Promise<unknown> | undefined;
   /** What stands in a snapshot beside the pipeline's own figures. */
   readonly additions?: SnapshotAdditions;
   /** Told once the views are served. */
@@ -68,6 +70,7 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
       void options.ledger.addWarning(warning);
     }),
     onSettled: (settlement) => options.onSettled?.(settlement),
+    recordAlso: () => options.recordAlso?.(),
     compose: () => {
       const show = [views.compose(pipeline), progress?.compose(pipeline)];
       return () => {

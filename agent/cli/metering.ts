@@ -34,6 +34,8 @@ export interface MeteringOptions {
   readonly calibrationOf?: NonNullable<PipelineOptions['calibrationOf']>;
   /** Told what has become final, before any view shows it. */
   onSettled?(settlement: Settlement): void;
+  /** Writes down what stands beside the slot, after it and before any view shows it. */
+  recordAlso?(): Promise<unknown> | undefined;
   /** Composes the view of what has just been settled; called before it is durable. */
   compose?(): (() => void) | undefined;
 }
@@ -53,7 +55,9 @@ export function openMetering(options: MeteringOptions): Pipeline {
     settle: (settlement) => {
       options.onSettled?.(settlement);
       const show = options.compose?.();
-      void record(ledger, settlement).then(() => show?.());
+      const kept = record(ledger, settlement);
+      const also = options.recordAlso?.();
+      void Promise.all([kept, also]).then(() => show?.());
     },
     select: (devices) => options.select?.(devices) ?? devices,
     constants: hostWatts === undefined ? [] : [hostDevice],

@@ -5,7 +5,7 @@ import { UsageError } from '../config.ts';
 import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { LogOptions } from '../source/log/read-log.ts';
-import { openSources } from '../source/open.ts';
+import { openSources, type SourceOptions } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
 import type { Instant } from '../units.ts';
 
@@ -33,7 +33,11 @@ export async function logOptions(config: Config): Promise<LogOptions> {
 export async function chooseSources(
   config: Config,
   clock: Clock,
-  choice: { readonly play?: TracePlay; readonly waitsForDriver?: boolean },
+  choice: {
+    readonly play?: TracePlay;
+    readonly waitsForDriver?: boolean;
+    readonly onProcesses?: SourceOptions['onProcesses'];
+  },
 ): Promise<Source[]> {
   const kinds = config.source ?? (config.trace === undefined ? [] : (['replay'] as const));
   if (config.trace !== undefined && !kinds.includes('replay'))
@@ -50,6 +54,7 @@ export async function chooseSources(
       ...(config.tpuIdleWatts !== undefined && { tpuIdleWatts: config.tpuIdleWatts }),
       ...(config.tpuMaxWatts !== undefined && { tpuMaxWatts: config.tpuMaxWatts }),
       ...(choice.waitsForDriver !== undefined && { waitsForDriver: choice.waitsForDriver }),
+      ...(choice.onProcesses !== undefined && { onProcesses: choice.onProcesses }),
       ...(config.trace !== undefined && {
         replay: {
           files: config.trace,

@@ -9,7 +9,7 @@ import type { Run } from '../model.ts';
 import { toUnixMilliseconds, type Instant } from '../units.ts';
 import { eachOf } from './each-of.ts';
 import { journalFile } from './journal-file.ts';
-import { Journal, type JournalStart, type LedgerFault } from './journal.ts';
+import { Journal, type JournalStart, type Kept, type LedgerFault } from './journal.ts';
 import { readRecords, damageWarnings, type LedgerEvent } from './read-records.ts';
 import { replay } from './read-run.ts';
 import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
@@ -41,6 +41,12 @@ export interface AgentLedgerOptions {
 
 /** The agent's open books. */
 export interface AgentLedger extends LedgerWriter {
+  /** What the last agent kept of attribution, oldest first. */
+  readonly attribution: readonly object[];
+  /** Writes down what attribution changed; call it right after the slot that changed it. */
+  addAttribution(record: object): Promise<Kept>;
+  /** Where the whole of attribution is had for the head of a segment; until then the restored records stand there. */
+  keepAttribution(toCheckpoint: () => object): void;
   /**
    * Goes on where the last agent stopped. Add a slot's intervals to it and call `addSlot` in one breath, with no await
    * between: a checkpoint taken meanwhile must know both or neither.
@@ -65,9 +71,9 @@ export async function openAgentLedger(options: AgentLedgerOptions): Promise<Agen
   try {
     const directory = agentDirectory(options.stateDirectory);
     const names = await segmentNames(directory);
-    const account = await restore(directory, names, options.run);
+    const { account, attribution } = await restore(directory, names, options.run);
     const nextNumber = Number.parseInt(names.at(-1) ?? '0', 10) + 1;
-    return new SegmentedLedger(options, account, nextNumber, lock).open();
+    return new SegmentedLedger(options, { account, attribution }, nextNumber, lock).open();
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw error;
@@ -77,6 +83,7 @@ export async function openAgentLedger(options: AgentLedgerOptions): Promise<Agen
 class SegmentedLedger {
   readonly #options: AgentLedgerOptions;
   readonly #account: Account;
+  #attribution: () => readonly object[];
   readonly #lock: AsyncDisposable;
   readonly #numbers: ReturnType<typeof createDeviceNumbers>;
   #number: number;
@@ -86,12 +93,14 @@ class SegmentedLedger {
 
   constructor(
     options: AgentLedgerOptions,
-    account: Account,
+    restored: Restored,
     number: number,
     lock: AsyncDisposable,
   ) {
+    const { account, attribution } = restored;
     this.#options = options;
     this.#account = account;
+    this.#attribution = () => attribution;
     this.#lock = lock;
     this.#number = number;
     this.#numbers = createDeviceNumbers(account.toCheckpoint().devices);
@@ -105,6 +114,12 @@ class SegmentedLedger {
     return {
       ...writer,
       account: this.#account,
+      attribution: this.#attribution(),
+      addAttribution: (record) =>
+        this.#journal.append({ kind: 'attribution', record } satisfies LedgerRecord),
+      keepAttribution: (toCheckpoint) => {
+        this.#attribution = () => [toCheckpoint()];
+      },
       addSlot: async (intervals) => {
         const kept = writer.addSlot(intervals);
         if (this.#isFull()) this.#rotate();
@@ -159,10 +174,13 @@ class SegmentedLedger {
   #checkpoint(journal: Journal): Promise<unknown> {
     const checkpoint = this.#account.toCheckpoint();
     const atSeconds = this.#options.now();
-    return journal.append(
+    const written = journal.append(
       { kind: 'checkpoint', atSeconds, checkpoint } satisfies LedgerRecord,
       true,
     );
+    for (const record of this.#attribution())
+      void journal.append({ kind: 'attribution', record } satisfies LedgerRecord, true);
+    return written;
   }
 
   #isFull(): boolean {
@@ -216,18 +234,29 @@ async function segmentNames(directory: string): Promise<string[]> {
 }
 
 /** The account as the last agent left it: the newest checkpoint, and every slot after it. */
-async function restore(directory: string, names: readonly string[], run: Run): Promise<Account> {
+async function restore(directory: string, names: readonly string[], run: Run): Promise<Restored> {
   const paths = names.map((name) => join(directory, name));
   const from = await newestWithCheckpoint(paths);
   let account = createAccount(run);
+  let attribution: object[] = [];
   for (const path of paths.slice(from)) {
     const end = await eachOf(readRecords(path), (event) => {
-      if (event.kind === 'checkpoint') account = createAccount(run, event.checkpoint);
+      if (event.kind === 'checkpoint') {
+        account = createAccount(run, event.checkpoint);
+        attribution = [];
+      } else if (event.kind === 'attribution') attribution.push(event.record);
       else if (carriesTotals(event)) replay(account, event, (interval) => interval);
     });
     for (const warning of damageWarnings(path, end.damage)) account.addWarning(warning);
   }
-  return account;
+  return { account, attribution };
+}
+
+/** What the last agent left. */
+interface Restored {
+  readonly account: Account;
+  /** Records since the newest checkpoint, which is followed by all of it. */
+  readonly attribution: readonly object[];
 }
 
 /** Windows and warnings belonged to the agent that died. */

@@ -94,6 +94,8 @@ const record = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('warning'), warning, uuid: text.optional() }),
   z.object({ kind: z.literal('facts'), facts: z.record(text, z.unknown()) }),
   z.object({ kind: z.literal('checkpoint'), atSeconds: number, checkpoint }),
+  // What is in it is attribution's own business, and checked there.
+  z.object({ kind: z.literal('attribution'), record: z.looseObject({}) }),
   z.object({
     kind: z.literal('end'),
     endSeconds: number,

@@ -91,6 +91,7 @@ function note(path: string, story: Story, event: LedgerEvent): void {
     case 'window':
     case 'warning':
     case 'checkpoint':
+    case 'attribution':
       return;
     default:
       event satisfies never;
@@ -169,6 +170,7 @@ export function replay(
     case 'resume':
     case 'facts':
     case 'checkpoint':
+    case 'attribution':
     case 'end':
       return;
     default:

@@ -50,6 +50,8 @@ export type LedgerRecord =
       readonly atSeconds: Instant;
       readonly checkpoint: AccountCheckpoint;
     }
+  /** Whose energy it was, as attribution keeps it: what a slot changed, or everything after a checkpoint. */
+  | { readonly kind: 'attribution'; readonly record: object }
   /** The books are closed; a resume may open them again. */
   | {
       readonly kind: 'end';

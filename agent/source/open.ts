@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { SourceKind } from '../model.ts';
 import { bestAvailable } from './best-available.ts';
+import type { NvmlOptions } from './nvml.ts';
 import type { ReplayOptions } from './replay.ts';
 import { SourceError, type Source } from './source.ts';
 
@@ -24,6 +25,8 @@ export interface SourceOptions {
   /** A TPU's power is modelled between these, and absent without them. */
   readonly tpuIdleWatts?: number;
   readonly tpuMaxWatts?: number;
+  /** Told about once a second who is on each GPU, where NVML is the source. */
+  readonly onProcesses?: NvmlOptions['onProcesses'];
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -33,12 +36,13 @@ const NVIDIA_SMI_PERIOD_SECONDS = 0.05;
 type Open = (options: SourceOptions, clock: Clock) => Promise<Source>;
 
 const OPEN: Readonly<Record<SourceKind, Open>> = {
-  async nvml({ periodSeconds, waitsForDriver }, clock) {
+  async nvml({ periodSeconds, waitsForDriver, onProcesses }, clock) {
     const { NvmlSource } = await import('./nvml.ts');
     return new NvmlSource({
       clock,
       ...(periodSeconds !== undefined && { periodSeconds }),
       ...(waitsForDriver !== undefined && { waitForDriver: waitsForDriver }),
+      ...(onProcesses !== undefined && { onProcesses }),
     });
   },
   async 'nvidia-smi'({ periodSeconds = NVIDIA_SMI_PERIOD_SECONDS, env, waitsForDriver }, clock) {
