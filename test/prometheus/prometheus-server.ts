@@ -42,7 +42,7 @@ const answer = z.discriminatedUnion('status', [
 ]);
 
 /** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   const server = createServer();
   return new Promise((resolved) => {
     server.listen(0, '127.0.0.1', () => {

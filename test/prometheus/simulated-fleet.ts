@@ -31,7 +31,7 @@ const JOULES_PER_KILOWATT_HOUR = 3.6e6;
 const IDLE_WATTS = 60;
 
 /** Constant power of a GPU of the fleet. */
-export const powerOf = (node: number, gpu: number): number => 200 + 100 * node + 25 * gpu;
+const powerOf = (node: number, gpu: number): number => 200 + 100 * node + 25 * gpu;
 /** Σ of the fleet's power. */
 export const FLEET_WATTS: number = NODES.flatMap((_name, node) =>
   Array.from({ length: GPUS_PER_NODE }, (_none, gpu) => powerOf(node, gpu)),
@@ -167,7 +167,7 @@ const ruleFile = z.object({
 });
 
 /** Rules in levels: each needs only raw series and the levels before it. @throws Error when they need each other. */
-export function levelsOf(rules: readonly RecordingRule[]): RecordingRule[][] {
+function levelsOf(rules: readonly RecordingRule[]): RecordingRule[][] {
   const levels: RecordingRule[][] = [];
   const known = new Set<string>();
   const recorded = new Set(rules.map(({ record }) => record));
