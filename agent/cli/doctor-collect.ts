@@ -22,7 +22,6 @@ import {
   readAccess,
   readClockDiscipline,
   readDisk,
-  readLibraryPath,
   readModuleVersion,
   readPort,
   SYSTEM_ROOTS,
@@ -62,11 +61,10 @@ export async function collectFacts(options: CollectOptions): Promise<DoctorFacts
   // A thread that hangs in a file system holds up an ordinary exit.
   const checks: readonly Checked<unknown>[] = [disk, ledger, ...ports];
   if (checks.some(({ kind }) => kind === 'late')) context.leaveAbruptly();
-  const libraryPath = await readLibraryPath(SYSTEM_ROOTS);
   const driver: DriverFacts = {
     nvidiaSmi: nvidiaSmi.facts,
     ...(moduleVersion === undefined ? {} : { moduleVersion }),
-    ...(libraryPath === undefined ? {} : { libraryPath }),
+    ...(look.libraryPath === undefined ? {} : { libraryPath: look.libraryPath }),
     ...(look.nvml === undefined ? {} : { nvml: look.nvml }),
   };
   return {

@@ -12,6 +12,7 @@ import { SourceError, type Source } from '../source/source.ts';
 import { after } from '../units.ts';
 import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
+import { readLibraryPath, SYSTEM_ROOTS } from './doctor-system.ts';
 import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
 import { startSampling } from './run-sampling.ts';
@@ -35,6 +36,8 @@ export interface LookOptions {
 export interface Look {
   readonly facts: LookFacts;
   readonly nvml?: Refusal;
+  /** Where the NVML lies that was loaded: known only while it is. */
+  readonly libraryPath?: string;
 }
 
 /** Samples for a while. What cannot be measured is a fact, not an error. @throws UsageError for options that make no sense */
@@ -45,6 +48,8 @@ export async function takeLook(options: LookOptions): Promise<Look> {
   const notes = openNotes();
   await using sampling = startSampling(sources, clock, () => undefined);
   const first = await sampling.firstReading(FIRST_READING_SECONDS);
+  const libraryPath = await readLibraryPath(SYSTEM_ROOTS);
+  const library = libraryPath === undefined ? {} : { libraryPath };
   if (first !== 'measuring') {
     sampling.feed(notes.add);
     const stuck = isStuck(sources);
@@ -59,7 +64,7 @@ export async function takeLook(options: LookOptions): Promise<Look> {
       cpuRatio: 0,
     };
     const nvml = first === 'silent' ? undefined : nvmlAmong(first);
-    return { facts, ...(nvml === undefined ? {} : { nvml }) };
+    return { facts, ...library, ...(nvml === undefined ? {} : { nvml }) };
   }
   const pricing = await openPricing({}, context, clock);
   const start = clock.now();
@@ -98,7 +103,7 @@ export async function takeLook(options: LookOptions): Promise<Look> {
   };
   const isBest = config.source === undefined && config.trace === undefined;
   const nvml = isBest && facts.source !== 'nvml' ? await askNvmlAlone(options) : undefined;
-  return { facts, ...(nvml === undefined ? {} : { nvml }) };
+  return { facts, ...library, ...(nvml === undefined ? {} : { nvml }) };
 }
 
 /** Why NVML gives nothing where another source stood in for it. */

@@ -15,20 +15,25 @@ const LIMIT = 3;
 
 /** Findings about the devices that a look found. */
 export function deviceFindings(look: LookFacts): readonly Finding[] {
+  const found = look.devices.flatMap((device) => [
+    ...reading(device),
+    ...partTime(device),
+    ...counter(device),
+    ...sharing(device),
+  ]);
+  // What a source warns of may be known already, by the same code.
+  const codes = new Set(found.map(({ code }) => code));
   return [
-    ...look.devices.flatMap((device) => [
-      ...reading(device),
-      ...partTime(device),
-      ...counter(device),
-      ...sharing(device),
-    ]),
-    ...look.warnings.map(({ code, message }): Finding => ({
-      code,
-      area: 'devices',
-      severity: 'note',
-      thing: 'A source',
-      cause: message,
-    })),
+    ...found,
+    ...look.warnings
+      .filter(({ code }) => !codes.has(code))
+      .map(({ code, message }): Finding => ({
+        code,
+        area: 'devices',
+        severity: 'note',
+        thing: 'A source',
+        cause: message,
+      })),
   ];
 }
 

@@ -47,6 +47,17 @@ const driver = (finding: Omit<Finding, 'area'>): Finding => ({ area: 'driver', .
 
 function measuring(look: LookFacts, nvml: Refusal | undefined): Finding[] {
   const gpuCount = look.devices.filter(({ snapshot }) => snapshot.device.kind === 'gpu').length;
+  if (look.isStuck) {
+    return [
+      driver({
+        code: 'driver-hangs',
+        severity: 'problem',
+        thing: 'The NVIDIA driver',
+        cause: 'does not return from a call',
+        mend: mendOf({ reason: 'timeout', message: '' }),
+      }),
+    ];
+  }
   if (look.outcome === 'measuring') {
     const count = `${gpuCount} GPU${gpuCount === 1 ? '' : 's'}`;
     return [
@@ -59,18 +70,7 @@ function measuring(look: LookFacts, nvml: Refusal | undefined): Finding[] {
       }),
     ];
   }
-  if (look.isStuck) {
-    return [
-      driver({
-        code: 'driver-hangs',
-        severity: 'problem',
-        thing: 'The NVIDIA driver',
-        cause: 'does not return from a call',
-        mend: mendOf({ reason: 'timeout', message: '' }),
-      }),
-    ];
-  }
-  const failure = look.failure ?? { reason: 'no-reading', message: 'no reading came in time' };
+  const failure = look.failure ?? { reason: 'timeout', message: 'No reading came in time.' };
   return [
     driver({
       code: 'nothing-measured',

@@ -50,10 +50,10 @@ function linesOf({ severity, thing, cause, mend }: Finding, paint: Paint): strin
 
 /** A cause goes on from its thing, unless it is a sentence of somebody else's. */
 function sentenceOf(thing: string, cause: string): string {
-  const text = /^\p{Lu}/u.test(cause)
-    ? `${thing.replace(/:$/, '')}: ${cause}`
-    : `${thing} ${cause}`;
-  return /[.?!]$/.test(text) ? text : `${text}.`;
+  const isSentence = /^\p{Lu}/u.test(cause);
+  const text = isSentence ? `${thing.replace(/:$/, '')}: ${cause}` : `${thing} ${cause}`;
+  const said = cause.startsWith(thing) ? cause : text;
+  return /[.?!]$/.test(said) ? said : `${said}.`;
 }
 
 /** Findings that differ in the thing alone become one that names them all. */
