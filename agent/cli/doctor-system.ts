@@ -97,7 +97,7 @@ export async function readDisk(path: string): Promise<DiskFacts> {
     () => ({}),
   );
   if (!exists) {
-    const refusal = await access(present, constants.W_OK | constants.X_OK).then(
+    const refusal = await enterable(present).then(
       () => ({}),
       (error: unknown) => ({ refusal: `${causeOf(error)} in ${present}` }),
     );
@@ -108,6 +108,11 @@ export async function readDisk(path: string): Promise<DiskFacts> {
   } catch (error) {
     return { path, exists, ...free, refusal: causeOf(error) };
   }
+}
+
+async function enterable(path: string): Promise<void> {
+  await access(path, constants.W_OK | constants.X_OK);
+  if (!(await stat(path)).isDirectory()) throw new Error('no directory');
 }
 
 async function nearestDirectory(path: string): Promise<string> {
