@@ -183,5 +183,11 @@ export function powerRange(device: Device): PowerRange {
     device.ratedPowerWatts ??
     RATED_WATTS.find(([name]) => name.test(device.model))?.[1] ??
     UNKNOWN_BOARD_WATTS;
-  return { floorWatts: IDLE_FLOOR_RATIO * limitWatts, limitWatts };
+  return powerRangeBelow(limitWatts);
 }
+
+/** The range of a board whose limit is known. */
+export const powerRangeBelow = (limitWatts: number): PowerRange => ({
+  floorWatts: IDLE_FLOOR_RATIO * limitWatts,
+  limitWatts,
+});

@@ -47,12 +47,15 @@ class ConstantMeter implements Meter {
 
   advance(time: Instant): Interval[] {
     this.#fill(time);
-    return this.#timeline.publish();
+    return [...this.#timeline.publish()];
   }
 
   cut(time: Instant): void {
     this.#timeline.cut(time, undefined);
   }
+
+  /** A sleeping machine draws little, but a constant is a constant: what was configured is what is booked. */
+  suspended(): void {}
 
   finish(end: Instant): Interval[] {
     this.#fill(end);

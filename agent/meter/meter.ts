@@ -55,6 +55,8 @@ export interface Meter {
    * a load is known to start or end exactly there, as when a wrapped command does.
    */
   cut(time: Instant, edge?: 'start' | 'end'): void;
+  /** The machine slept from `start` to `end`: a hole there was neither the source's fault nor the device's. */
+  suspended(start: Instant, end: Instant): void;
   /** Closes the books at `end`; readings after `end` that were already added serve the edge. */
   finish(end: Instant): Interval[];
 }
@@ -168,6 +170,8 @@ class DeviceMeter implements Meter {
 
   add(batch: Batch): Interval[] {
     const published: Interval[] = [];
+    const limitWatts = batch.gauges?.powerLimitWatts;
+    if (limitWatts !== undefined) this.#shape.limit(limitWatts);
     if (batch.wallOffsetSeconds !== undefined) this.#wallOffsetSeconds = batch.wallOffsetSeconds;
     for (let index = 0; index < batch.length; index += 1) {
       const row = rowAt(batch, index);
@@ -187,12 +191,16 @@ class DeviceMeter implements Meter {
     if (first === undefined || time - first.time >= LEARNING_SECONDS) this.#learn();
     this.#newestTime = Math.max(this.#newestTime, time);
     if (this.#learning === undefined) this.#shape.silence(time);
-    return this.#conclude(this.#timeline.publish());
+    return this.#conclude([...this.#timeline.publish()]);
   }
 
   cut(time: Instant, edge?: 'start' | 'end'): void {
     this.#timeline.cut(time, edge);
     this.#counter.edge(time, edge);
+  }
+
+  suspended(start: Instant, end: Instant): void {
+    this.#shape.suspended(start, end);
   }
 
   finish(end: Instant): Interval[] {

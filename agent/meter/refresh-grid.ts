@@ -28,6 +28,8 @@ const DENSE_WIDTH_RATIO = 0.65;
 const BURST_WIDTH_RATIO = 0.25;
 const SEARCH_EVIDENCE = 8;
 const EXPECTED_EVIDENCE = 4;
+const EXPECTED_STEPS = 5;
+const LIKELY_RATIO = 0.2;
 const SEARCH_STEP = 0.994;
 const SEARCH_TOLERANCE = 0.03;
 const MET_SHARE = 0.9;
@@ -115,16 +117,17 @@ export function createRefreshGrid(expectedPeriodSeconds?: number): RefreshGrid {
 
 /** A grid that meets the brackets, once they are evidence enough; undefined until then. */
 function firstFit(brackets: readonly Bracket[], expected: number | undefined): Fit | undefined {
-  const quick = periodOfNarrow(brackets);
-  if (quick !== undefined) return fitThrough(brackets, quick);
   const most = 1.02 * longestPossible(brackets);
+  const quick = periodOfNarrow(brackets);
   if (expected !== undefined && expected <= most) {
-    const high = Math.min(most, expected * 1.03);
-    const near = longestPeriod(brackets, high, expected * 0.97, EXPECTED_EVIDENCE);
+    // Few changes fit several periods; the one that the board is known for is the likeliest.
+    const likely = quick !== undefined && Math.abs(quick.period / expected - 1) < LIKELY_RATIO;
+    const near = nearExpected(brackets, expected, likely ? 0 : EXPECTED_EVIDENCE);
     if (near !== undefined) return fitThrough(brackets, near);
   }
+  if (quick !== undefined) return fitThrough(brackets, quick);
   const high = Math.min(most, PLAUSIBLE_SECONDS[1]);
-  const found = longestPeriod(brackets, high, PLAUSIBLE_SECONDS[0], SEARCH_EVIDENCE);
+  const found = longestPeriod(brackets, high, PLAUSIBLE_SECONDS[0]);
   return found === undefined ? undefined : fitThrough(brackets, found);
 }
 
@@ -170,12 +173,27 @@ function periodOfNarrow(
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
+/** The period nearest to the expected one whose grid meets the brackets. */
+function nearExpected(
+  brackets: readonly Bracket[],
+  expected: number,
+  evidenceNeeded: number,
+): { period: number; phase: number } | undefined {
+  for (let step = 0; step <= EXPECTED_STEPS; step += 1) {
+    for (const sign of step === 0 ? [1] : [1, -1]) {
+      const period = expected * (1 + sign * step * (1 - SEARCH_STEP));
+      const phase = phaseMet(brackets, period, evidenceNeeded);
+      if (phase !== undefined) return { period, phase };
+    }
+  }
+  return undefined;
+}
+
 /** Every fraction of the true period fits as well, so the search goes down from the longest. */
 function longestPeriod(
   brackets: readonly Bracket[],
   longest: number,
   shortest: number,
-  evidenceNeeded: number,
 ): { period: number; phase: number } | undefined {
   const narrowest = Math.min(...brackets.map(({ width }) => width));
   for (
@@ -183,17 +201,27 @@ function longestPeriod(
     period >= shortest && narrowest <= DENSE_WIDTH_RATIO * period;
     period *= SEARCH_STEP
   ) {
-    const usable = brackets.filter(({ width }) => width <= DENSE_WIDTH_RATIO * period);
-    // How surprising it would be to meet all these brackets by chance.
-    // Two of them go to fixing period and phase.
-    const surprises = usable
-      .map(({ width }) => -Math.log(width / period + 2 * SEARCH_TOLERANCE))
-      .toSorted((a, b) => a - b);
-    if (total(surprises.slice(0, -2)) < evidenceNeeded) continue;
-    const { phase, met } = bestPhase(usable, period);
-    if (met >= MET_SHARE * usable.length) return { period, phase };
+    const phase = phaseMet(brackets, period, SEARCH_EVIDENCE);
+    if (phase !== undefined) return { period, phase };
   }
   return undefined;
+}
+
+/** A phase that nearly all brackets contain, if they are evidence enough. */
+function phaseMet(
+  brackets: readonly Bracket[],
+  period: number,
+  evidenceNeeded: number,
+): number | undefined {
+  const usable = brackets.filter(({ width }) => width <= DENSE_WIDTH_RATIO * period);
+  if (usable.length < 3) return undefined;
+  // How surprising it would be to meet all these brackets by chance. Two of them go to fixing period and phase.
+  const surprises = usable
+    .map(({ width }) => -Math.log(width / period + 2 * SEARCH_TOLERANCE))
+    .toSorted((a, b) => a - b);
+  if (total(surprises.slice(0, -2)) < evidenceNeeded) return undefined;
+  const { phase, met } = bestPhase(usable, period);
+  return met >= MET_SHARE * usable.length ? phase : undefined;
 }
 
 /** The phase that the most brackets contain: a sweep over their limits, modulo the period. */

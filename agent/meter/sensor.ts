@@ -40,7 +40,7 @@ const coverageOf = ({ windowSeconds, periodSeconds }: Register): number =>
   periodSeconds > 0 ? Math.min(1, windowSeconds / periodSeconds) : 1;
 
 // Without knowledge of the board: the shortest window first.
-const USUAL_ORDER: readonly PowerField[] = ['instant', 'draw', 'average'];
+const USUAL_ORDER: readonly PowerField[] = ['instant', 'average', 'draw'];
 
 /**
  * The register that sees most of the time, and among equals the one that blurs it least (MEASUREMENT.md §4.2);
@@ -104,7 +104,7 @@ export function createSensorModel(device: Device): SensorModel {
     use(next) {
       field = next;
       known = registerOf(device, next);
-      grid = createRefreshGrid(known?.periodSeconds);
+      grid = createRefreshGrid(known?.periodSeconds ?? (fallback.periodSeconds || undefined));
     },
   };
 }

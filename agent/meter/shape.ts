@@ -2,7 +2,7 @@
 // only extended to an edge. Works for any spacing of readings; MEASUREMENT.md §4.1–4.3 and §4.7.
 
 import type { GapReason, Method } from '../model.ts';
-import type { PowerRange } from './boards.ts';
+import { powerRangeBelow, type PowerRange } from './boards.ts';
 import type { CellSink, GapCell, MeasuredCell } from './cell.ts';
 import { createMovingAverage, type MovingAverage } from './moving-average.ts';
 import type { SamplingPeriod } from './sampling-period.ts';
@@ -16,6 +16,10 @@ export interface Shape {
   failure(time: number, reason: GapReason): void;
   /** Time has passed without a reading. */
   silence(time: number): void;
+  /** The machine slept: the hole that its readings leave is called so. */
+  suspended(start: number, end: number): void;
+  /** The power limit that is now in force. */
+  limit(watts: number): void;
   /** Extends what is known to the end of the run, by at most two seconds. */
   finish(end: number): void;
 }
@@ -86,6 +90,8 @@ class PowerShape implements Shape {
   #average: { boxes: MovingAverage; refresh: number; length: number } | undefined;
   /** The table said average, and the readings cannot be one. */
   #misfit = false;
+  #range: PowerRange;
+  #sleep: { start: number; end: number } | undefined;
   #meanWatts = NaN;
   /** Mean square of what neighbouring readings do not explain of each other. */
   #scatter = 0;
@@ -93,6 +99,7 @@ class PowerShape implements Shape {
 
   constructor(options: ShapeOptions) {
     this.#options = options;
+    this.#range = options.range;
     this.#frontier = options.start;
     this.#delay = options.sensor.delaySeconds;
     this.#newsTime = options.start;
@@ -136,6 +143,15 @@ class PowerShape implements Shape {
     this.#note(time, this.#silentReason(time));
     this.#newsTime = time;
     this.#growGap(time);
+  }
+
+  suspended(start: number, end: number): void {
+    // Only the newest matters: older ones lie before what has been handed on.
+    this.#sleep = { start, end };
+  }
+
+  limit(watts: number): void {
+    this.#range = powerRangeBelow(watts);
   }
 
   finish(end: number): void {
@@ -355,7 +371,7 @@ class PowerShape implements Shape {
   }
 
   #pushBox(end: number, watts: number, value: number): void {
-    const { limitWatts } = this.#options.range;
+    const { limitWatts } = this.#range;
     // No board does this: the register is not the average that it was taken for.
     if (watts > IMPLAUSIBLE_HIGH * limitWatts || watts < IMPLAUSIBLE_LOW * limitWatts) {
       this.#misfit = true;
@@ -416,7 +432,8 @@ class PowerShape implements Shape {
    * meet one phase of the load, and then their spread proves nothing.
    */
   #aliasWatts(): number {
-    const { sensor, range, sampling } = this.#options;
+    const { sensor, sampling } = this.#options;
+    const range = this.#range;
     const { seconds } = sampling;
     const window = sensor.windowSeconds;
     const sparse = window > 0 && seconds > sensor.periodSeconds;
@@ -429,7 +446,7 @@ class PowerShape implements Shape {
   #extend(end: number, watts: number, towards: 'start' | 'end'): void {
     const duration = end - this.#frontier;
     if (duration <= 0) return;
-    const { limitWatts, floorWatts } = this.#options.range;
+    const { limitWatts, floorWatts } = this.#range;
     const wander = Math.hypot(this.#step, Math.sqrt(this.#scatter), 0.02 * watts);
     const doubt = Math.min(wander, (limitWatts - floorWatts) / Math.sqrt(12));
     const before = this.#lastWatts;
@@ -443,6 +460,8 @@ class PowerShape implements Shape {
 
   #silentReason(time: number): GapReason {
     const limit = this.#options.sampling.gapLimitSeconds(this.#period);
+    const sleep = this.#sleep;
+    if (sleep !== undefined && sleep.end <= time && sleep.end > this.#newsTime) return 'suspended';
     if (this.#newsReason !== undefined && time - this.#newsTime <= limit) return this.#newsReason;
     return this.#started ? 'no-reading' : 'edge';
   }
@@ -508,7 +527,7 @@ class PowerShape implements Shape {
       end,
       reason,
       estimateJoules: rateWatts * duration,
-      estimateUncertaintyJoules: gapUncertaintyWatts(levelWatts, this.#options.range) * duration,
+      estimateUncertaintyJoules: gapUncertaintyWatts(levelWatts, this.#range) * duration,
     };
     if (this.#gap !== undefined) this.#gap.estimateJoules += cell.estimateJoules;
     this.#frontier = end;
@@ -516,6 +535,6 @@ class PowerShape implements Shape {
   }
 
   #middleWatts(): number {
-    return (this.#options.range.floorWatts + this.#options.range.limitWatts) / 2;
+    return (this.#range.floorWatts + this.#range.limitWatts) / 2;
   }
 }

@@ -24,7 +24,7 @@ export interface Timeline {
   /** An interval is to end at `time`; `edge` when power is thought to step there. */
   cut(time: number, edge: Edge): void;
   /** Intervals that have become final. */
-  publish(): Interval[];
+  publish(): readonly Interval[];
   /** Publishes everything up to `end`, which is the end of the run. */
   finish(end: number): Interval[];
   /** The counter has told what the gaps since `from` held: `energyJoules` for all of them together. */
@@ -75,10 +75,13 @@ class CellTimeline implements Timeline {
   #head = 0;
   #settled: number;
   #frontier: number;
+  /** Nothing can be published before the frontier gets here. */
+  #due = -Infinity;
   #slot = 0;
   #edgeJoules = NaN;
   readonly #cuts: number[] = [];
   #edges: KnownEdge[] = [];
+  readonly #surroundings = new WeakMap<Cell, Surroundings>();
   #gaps: PublishedGap[] = [];
   #late: Interval[] = [];
   #gapCut = false;
@@ -114,14 +117,19 @@ class CellTimeline implements Timeline {
     if (edge !== undefined) this.#addEdge(time, edge);
     if (time === this.#settled || this.#cuts.includes(time)) return;
     this.#cuts.push(time);
+    this.#due = -Infinity;
     this.#cuts.sort((a, b) => a - b);
   }
 
-  publish(): Interval[] {
+  publish(): readonly Interval[] {
+    if (this.#late.length === 0 && this.#frontier < this.#due) return NOTHING;
     const published: Interval[] = this.#takeLate();
     for (;;) {
       const end = this.#nextBoundary();
-      if (!this.#ready(end)) return published;
+      if (!this.#ready(end)) {
+        this.#due = end + HOLD_BACK_SECONDS;
+        return published;
+      }
       published.push(this.#intervalUntil(end));
     }
   }
@@ -303,8 +311,17 @@ class CellTimeline implements Timeline {
     return this.#edges.filter(({ time }) => time > cell.start && time < cell.end);
   }
 
+  /** What lies around a cell; asked once, so that two cuts in one cell agree on how its energy lies. */
   #around(index: number): Surroundings {
-    return { beforeWatts: this.#beside(index, -1), afterWatts: this.#beside(index, 1) };
+    const cell = this.#cells[index];
+    const known = cell === undefined ? undefined : this.#surroundings.get(cell);
+    if (cell === undefined || known !== undefined) return known ?? NOTHING_AROUND;
+    const around = {
+      beforeWatts: this.#beside(index, -1),
+      afterWatts: this.#beside(index, 1),
+    };
+    this.#surroundings.set(cell, around);
+    return around;
   }
 
   /**
@@ -395,7 +412,12 @@ class CellTimeline implements Timeline {
   }
 }
 
-const NOTHING_AROUND: Surroundings = { beforeWatts: undefined, afterWatts: undefined };
+const NOTHING: readonly Interval[] = [];
+
+const NOTHING_AROUND: Surroundings = {
+  beforeWatts: undefined,
+  afterWatts: undefined,
+};
 
 const lateWatts = (cell: MeasuredCell): number =>
   cell.profile === 'ramp' ? cell.endWatts : cellWatts(cell);
