@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 
 import { openClock, wallNow, type Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
-import { reserveRun } from '../ledger/run-ledger.ts';
+import { reserveRun, withdrawRun } from '../ledger/run-ledger.ts';
 import { runDirectory } from '../ledger/state-dir.ts';
 import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
@@ -73,7 +73,7 @@ export const runCommand: CommandSpec = {
       const refusal = await refusalOf(plan, plan.sampling, context);
       if (refusal !== undefined) {
         context.stderr.write(`wattmeter: ${refusal}\n`);
-        await plan.sampling[Symbol.asyncDispose]();
+        await abandon(plan);
         return EXIT_UNMET;
       }
     }
@@ -87,7 +87,7 @@ export const runCommand: CommandSpec = {
     plan.output?.handedOver();
     if (start.kind === 'cannot-run') {
       context.stderr.write(`wattmeter: ${start.message}\n`);
-      await plan.sampling?.[Symbol.asyncDispose]();
+      await abandon(plan);
       return start.exitCode;
     }
     relay.ready((signal) => start.job.send(signal));
@@ -97,6 +97,12 @@ export const runCommand: CommandSpec = {
     return await accompany({ job: start.job, plan, marks, context });
   },
 };
+
+/** Ends what was begun for a CMD that never started. */
+async function abandon(plan: RunPlan): Promise<void> {
+  await plan.sampling?.[Symbol.asyncDispose]();
+  if (plan.config.resume === undefined) await withdrawRun(plan.stateDirectory, plan.runId);
+}
 
 /** Everything that is decided before CMD starts. */
 export interface RunPlan {

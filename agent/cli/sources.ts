@@ -1,5 +1,7 @@
 // Config → the sources to read, and what only some of them can do.
 
+import { accessSync, constants } from 'node:fs';
+
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
 import type { Warning } from '../model.ts';
@@ -29,6 +31,18 @@ export async function logOptions(config: Config): Promise<LogOptions> {
   };
 }
 
+/** Says a wrong path before anything is served or written. @throws UsageError */
+function requireReadable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new UsageError(
+      `Cannot read --trace ${file} (${code}). Does it exist, and may you read it?`,
+    );
+  }
+}
+
 /** The sources that the options ask for, not started yet. @throws UsageError, SourceError */
 export async function chooseSources(
   config: Config,
@@ -44,6 +58,7 @@ export async function chooseSources(
     throw new UsageError(
       '--trace is for --source replay, not for live sources. Leave one of them out.',
     );
+  for (const file of config.trace ?? []) requireReadable(file);
   const { tpuIdleWatts: idle, tpuMaxWatts: max } = config;
   if (idle !== undefined && max !== undefined && idle >= max)
     throw new UsageError(`--tpu-idle-watts ${idle} must be below --tpu-max-watts ${max}.`);

@@ -6,7 +6,7 @@ import { relative, resolve } from 'node:path';
 
 import { createAccount } from '../account.ts';
 import { openClock } from '../clock.ts';
-import { createRunLedger } from '../ledger/run-ledger.ts';
+import { createRunLedger, withdrawRun } from '../ledger/run-ledger.ts';
 import type { Config } from '../options.ts';
 import { packageRoot } from '../version.ts';
 import {
@@ -64,7 +64,7 @@ export const startCommand: CommandSpec = {
       account.addWarning(warning);
       void ledger.addWarning(warning);
     }
-    await liveUntilSignal({
+    const live = liveUntilSignal({
       config,
       context,
       clock,
@@ -78,15 +78,25 @@ export const startCommand: CommandSpec = {
       run: ledger.run,
       onServing: (urls) => greet(urls, config, context),
     });
+    const failure = await live.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     const end = { endSeconds: clock.now() };
     const books = account.books(end);
     await closeRun(ledger, books, end);
+    // What was measured before a failure is billed; without anything there was no run.
+    if (failure !== undefined && !books.devices.some(({ totals }) => totals.observedSeconds > 0)) {
+      await withdrawRun(directory, ledger.run.id);
+      throw failure;
+    }
     await deliverReport(
       reportOf(books, { config, pricing, charges, context }),
       config,
       context.stdout,
       context,
     );
+    if (failure !== undefined) throw failure;
     return 0;
   },
 };

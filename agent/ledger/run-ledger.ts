@@ -1,7 +1,7 @@
 // The ledger of one run: its directory, its journal locked by its writer, and its summary once it is closed.
 
 import { mkdirSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 
 import type { Run } from '../model.ts';
 import type { Instant, Joules } from '../units.ts';
@@ -69,6 +69,13 @@ export function reserveRun(stateDirectory: string, startSeconds: Instant): strin
       if (causeOf(error) !== 'EEXIST') return id;
     }
   }
+}
+
+/** Takes back a run that never came to be: nothing was measured, and nothing is kept of it. */
+export async function withdrawRun(stateDirectory: string, id: string): Promise<void> {
+  await rm(runDirectory(stateDirectory, id), { recursive: true, force: true }).catch(
+    () => undefined,
+  );
 }
 
 /**
