@@ -279,6 +279,10 @@ else if (option('--query-gpu') !== undefined) {
   const seconds = option('-l') ?? option('--loop');
   const period = option('-lms') ?? option('--loop-ms') ?? (seconds && Number(seconds) * 1e3);
   await query(option('--query-gpu'), option('--format') ?? 'csv', period && Number(period));
+} else if (option('--query-compute-apps') !== undefined) {
+  // Nobody computes here.
+  exit(0);
 } else if (args.includes('-L')) {
   exit(0, gpus.map((gpu) => `GPU ${gpu.index}: ${gpu.name} (UUID: ${gpu.uuid})`).join('\n'));
-} else exit(1, 'This stand-in plays --query-gpu, --help-query-gpu, -q -x and -L.');
+} else
+  exit(1, 'This stand-in plays --query-gpu, --query-compute-apps, --help-query-gpu, -q -x and -L.');

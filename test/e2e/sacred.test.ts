@@ -2,7 +2,7 @@
 // the bill is as good as it can be.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -146,6 +146,7 @@ describe('with --require-measurement CMD never starts', () => {
     expect(existsSync(flag)).toBe(false);
     // A run that never was is no run.
     expect(place.run(['runs']).stdout).toMatch(/No runs are stored/);
+    expect(readdirSync(`${place.stateDirectory}/runs`)).toEqual([]);
   });
 
   test('and with a reading it starts', () => {
