@@ -181,7 +181,7 @@ const silentWarnings = (hosts: readonly string[], job: string): Warning[] =>
     : [
         {
           code: 'fleet-silent-nodes',
-          message: `Of ${hosts.length} nodes of job ${job} no GPU is known in the span; their energy is unknown, not zero: ${someOf(hosts)}.`,
+          message: `Nodes of job ${job} that show no GPU in the span, so that their energy is unknown, not zero: ${someOf(hosts)}.`,
         },
       ];
 

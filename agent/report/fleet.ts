@@ -12,6 +12,7 @@ import type { Span } from './fleet-fold.ts';
 import type { GridLabels } from './fleet-rows.ts';
 import type { PricePeriodFacts, ReportInput, TariffFacts } from './input.ts';
 import { costOf } from './money.ts';
+import { nodesOf } from './nodes.ts';
 import { present } from './present.ts';
 import {
   REPORT_SCHEMA,
@@ -43,7 +44,8 @@ export interface FleetFacts {
   readonly version: string;
 }
 
-const MOST_NAMED_HOSTS = 3;
+// As many names as leave room for the times beside them.
+const MOST_HOST_LETTERS = 36;
 /** The price where nobody gave one (price/flat.ts): exported without saying that it is assumed. */
 const ASSUMED_PRICE = 0.1;
 
@@ -68,6 +70,7 @@ export function fleetReport(facts: FleetFacts): Report {
     compute,
     devices: gpus,
     hosts: hosts.length > 0 ? hosts : undefined,
+    nodes: nodesOf(gpus, hosts),
     cost: costOfFleet(facts, measured, compute.energyKilowattHours),
     carbon: carbonOfFleet(facts, measured, energy),
     windows: [],
@@ -82,10 +85,11 @@ const byHostAndIndex = (a: FleetDevice, b: FleetDevice): number =>
 
 function runOf({ job, span, origin }: FleetFacts, devices: readonly FleetDevice[]): ReportRun {
   const hosts = [...new Set(devices.map(({ host }) => host))];
+  const names = hosts.join(', ');
   return {
     id: `${job} ${isoTime(span.startSeconds)}`,
     name: job,
-    host: hosts.length <= MOST_NAMED_HOSTS ? hosts.join(', ') : `${hosts.length} nodes`,
+    host: names.length <= MOST_HOST_LETTERS ? names : `${hosts.length} nodes`,
     startTime: isoTime(span.startSeconds),
     endTime: isoTime(span.endSeconds),
     durationSeconds: secondsFigure(between(span.startSeconds, span.endSeconds)),

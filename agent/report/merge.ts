@@ -15,6 +15,7 @@ import {
 } from './figure.ts';
 import { mergeLines, type LineOfReport } from './merge-lines.ts';
 import { mergeWindows } from './merge-windows.ts';
+import { nodesOf } from './nodes.ts';
 import { present } from './present.ts';
 import {
   REPORT_SCHEMA,
@@ -65,6 +66,7 @@ export function mergeReports(reports: readonly Report[], facts: MergeFacts): Rep
     compute: computeOfAll(parts, energy, run.durationSeconds),
     devices,
     ...(hostLines.length > 0 && { hosts: hostLines }),
+    ...present({ nodes: nodesOf(devices, hostLines) }),
     cost: mergeCosts(reports, [...devices, ...hostLines]),
     carbon: mergeCarbon(reports, [...devices, ...hostLines], energy),
     windows: mergeWindows(reports),

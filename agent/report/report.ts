@@ -132,6 +132,23 @@ export interface ReportDevice {
 /** A component of the host (RAPL, a power meter, an assumed constant): the same line as a GPU's. */
 export type ReportHost = ReportDevice & { readonly provenance: Provenance };
 
+/** What one node of several adds up to. Seconds are device-seconds of its GPUs. */
+export interface ReportNode {
+  readonly host: string;
+  readonly gpuCount: number;
+  readonly gpuJoules: number;
+  /** Expanded, k = 2. */
+  readonly gpuUncertaintyJoules: number;
+  readonly hostJoules?: number;
+  readonly coverageRatio: number;
+  readonly observedSeconds: number;
+  readonly gapSeconds: number;
+  /** GPUs and host. */
+  readonly facilityKilowattHours: number;
+  readonly energyCost?: number;
+  readonly locationBasedGrams?: number;
+}
+
 /** Energy used while one price was in force. `energyCost` = kWh × price, exactly, in decimal. */
 export interface ReportPricePeriod {
   readonly startTime: string;
@@ -235,6 +252,8 @@ export interface Report {
   readonly data?: ReportData;
   readonly devices: readonly ReportDevice[];
   readonly hosts?: readonly ReportHost[];
+  /** Only in reports of several hosts. */
+  readonly nodes?: readonly ReportNode[];
   readonly cost: ReportCost;
   readonly carbon: ReportCarbon | { readonly missing: string };
   readonly embodied?: ReportNote & { readonly embodiedGrams: number };

@@ -191,6 +191,23 @@ const reportSchema: z.ZodType<Report> = z.object({
   ),
   devices: z.array(device),
   hosts: unknown(z.array(device.extend({ provenance }))),
+  nodes: unknown(
+    z.array(
+      z.object({
+        host: text,
+        gpuCount: number,
+        gpuJoules: number,
+        gpuUncertaintyJoules: number,
+        hostJoules: unknown(number),
+        coverageRatio: number.min(0).max(1),
+        observedSeconds: number,
+        gapSeconds: number,
+        facilityKilowattHours: number,
+        energyCost: unknown(number),
+        locationBasedGrams: unknown(number),
+      }),
+    ),
+  ),
   cost,
   carbon,
   embodied: unknown(z.object({ ...note, embodiedGrams: number })),

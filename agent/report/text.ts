@@ -3,6 +3,7 @@
 import { clip, pad, plain, widthOf, wrap } from '../display/line.ts';
 import { formatDuration, formatNumber } from '../display/quantity.ts';
 import { figuresOf, type Figure } from './figures.ts';
+import { nodeSection } from './node-table.ts';
 import { paintOf, type Paint } from './paint.ts';
 import type { Report } from './report.ts';
 import { deviceSection, windowSection } from './text-tables.ts';
@@ -26,6 +27,7 @@ export function formatText(report: Report, options: TextOptions = {}): string {
   const sections = [
     headerLines(report, paint),
     figuresOf(report).flatMap((row) => rowLines(row, paint)),
+    nodeSection(report, paint),
     deviceSection(report, paint),
     windowSection(report, paint),
     methodLines(report, paint),
