@@ -70,7 +70,7 @@ interface Knot extends Place {
 
 // A step is used once it is this much longer than the doubt about its ends, or this long anyway: slots must settle.
 const PRECISE_STEP_RATIO = 50;
-const PATIENCE_SECONDS = 1.5;
+const PATIENCE_SECONDS = 1.2;
 // Without a new step for so long while power readings go on, the counter is not to be waited for.
 const STALE_SECONDS = 2;
 // No device draws more: a step beyond it is not energy but a restart, or garbage.
