@@ -47,7 +47,7 @@ export function mergeReports(reports: readonly Report[], facts: MergeFacts): Rep
   if (second === undefined) return first;
   checkCurrencies(reports);
   const gpus = mergeLines(linesOf(reports, (report) => report.devices));
-  const severalHosts = new Set(reports.map(({ run }) => run.host)).size > 1;
+  const severalHosts = hostsOf(reports).size > 1;
   const devices = severalHosts ? gpus.lines : gpus.lines.map(withoutHost);
   const hostLines = mergeHosts(reports, severalHosts);
   const run = mergeRuns(reports);
@@ -98,6 +98,15 @@ function linesOf(
     })),
   );
 }
+
+/** A report of a whole fleet names its hosts device by device. */
+const hostsOf = (reports: readonly Report[]): ReadonlySet<string> =>
+  new Set(
+    reports.flatMap(({ run, devices, hosts = [] }) => {
+      const named = [...devices, ...hosts].flatMap(({ host }) => host ?? []);
+      return named.length > 0 ? named : [run.host];
+    }),
+  );
 
 /** On one host the name of the host says nothing. */
 function withoutHost(line: ReportDevice): ReportDevice {
