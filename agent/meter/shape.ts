@@ -34,7 +34,7 @@ interface ShapeOptions {
 }
 
 /** How far a run's first and last reading reach to its edges (MEASUREMENT.md §4.7). */
-export const EXTENSION_SECONDS = 2;
+const EXTENSION_SECONDS = 2;
 // A held value is handed on at the latest after this, so that slots settle while nothing changes.
 const HOLD_SECONDS = 0.25;
 // Longer than one and a half refreshes: the value was met again, so its box was not a mixture of two powers.
@@ -50,10 +50,7 @@ const EDGE_KNOWLEDGE_SECONDS = 0.1;
 const DELAY_SLEW = 0.002;
 
 /** Standard uncertainty of an estimate over a gap: nothing but the board's range is known (MEASUREMENT.md §4.7). */
-export function gapUncertaintyWatts(
-  estimate: number,
-  { floorWatts, limitWatts }: PowerRange,
-): number {
+function gapUncertaintyWatts(estimate: number, { floorWatts, limitWatts }: PowerRange): number {
   const spread = limitWatts - floorWatts;
   return Math.hypot(spread / Math.sqrt(12), estimate - (limitWatts + floorWatts) / 2);
 }

@@ -1,11 +1,11 @@
-// How standard uncertainties combine: over the parts of one device's time, and over devices (MEASUREMENT.md §4.8,
-// after the GUM). The meter and whoever adds intervals up use the same rules.
+// How standard uncertainties combine over the parts of one device's time (MEASUREMENT.md §4.8, after the GUM). The meter
+// and whoever adds intervals up use the same rules.
 
 import type { UncertaintyParts } from '../model.ts';
 import type { Trust } from './boards.ts';
 
 /** The coverage factor of every stated uncertainty: U = 2u. */
-export const COVERAGE_FACTOR = 2;
+const COVERAGE_FACTOR = 2;
 
 /** No uncertainty at all: the start of a sum. */
 export const NO_UNCERTAINTY: UncertaintyParts = {
@@ -33,7 +33,7 @@ export function joinParts(earlier: UncertaintyParts, later: UncertaintyParts): U
 }
 
 /** Standard uncertainty (k = 1) of one stretch of one device. */
-export function standardUncertainty(parts: UncertaintyParts): number {
+function standardUncertainty(parts: UncertaintyParts): number {
   return Math.sqrt(
     parts.gainJoules ** 2 +
       parts.offsetJoules ** 2 +
@@ -47,10 +47,6 @@ export function standardUncertainty(parts: UncertaintyParts): number {
 /** Expanded uncertainty (k = 2) of one stretch of one device. */
 export const expandedUncertainty = (parts: UncertaintyParts): number =>
   COVERAGE_FACTOR * standardUncertainty(parts);
-
-/** Standard uncertainty of a sum over different devices, which share nothing: root of squares. */
-export const overDevices = (standardUncertainties: readonly number[]): number =>
-  Math.hypot(...standardUncertainties);
 
 /** What gain and offset contribute: both scale with what was measured, and are the same for all of a device's time. */
 export function systematicParts(

@@ -11,6 +11,7 @@ import {
   constantLoad,
   during,
   pollTimes,
+  rampLoad,
   sineLoad,
   squareLoad,
   sumOf,
@@ -45,6 +46,7 @@ describe('meter() on a sensor that covers its period', () => {
   test.each<[string, Load]>([
     ['a square of 430 ms', squareLoad(250, 0.43, 0.5)],
     ['a square of 1 s', squareLoad(250, 1, 0.3, 0.2)],
+    ['a ramp of 20 s', rampLoad(200, 3, 23)],
     ['a sine of 0.7 s', sumOf(constantLoad(150), sineLoad(100, 0.7))],
   ])('keeps %s within 0.5 %% over 5 s', (_name, varying) => {
     const load = sumOf(constantLoad(80), varying);
