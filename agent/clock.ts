@@ -18,6 +18,18 @@ export interface Clock {
   sleepUntil(time: Instant, signal: AbortSignal): Promise<void>;
 }
 
+/** A stretch in which the machine slept: on the timeline, but nothing ran. */
+export interface Suspension {
+  readonly startSeconds: Instant;
+  readonly endSeconds: Instant;
+}
+
+/** The clock of a machine, which may be put to sleep. */
+export interface MachineClock extends Clock {
+  /** Suspensions noticed since the last question. */
+  takeSuspensions(): readonly Suspension[];
+}
+
 // /proc/uptime counts in hundredths of a second and includes suspension; below this it is rounding.
 const SUSPENSION_FLOOR_SECONDS = 1;
 const SUSPENSION_CHECK_SECONDS = 1;
@@ -25,25 +37,32 @@ const SUSPENSION_CHECK_SECONDS = 1;
 const monotonicSeconds = (): number => Number(process.hrtime.bigint()) / 1e9;
 
 /** The machine's clock. */
-export function openClock(): Clock {
+export function openClock(): MachineClock {
   const startMonotonic = monotonicSeconds();
   const startWall = Date.now() / 1e3;
   const startUptimeLead = uptime() - startMonotonic;
   let suspended = 0;
   let checkedAt = startMonotonic;
+  const noticed: Suspension[] = [];
 
   const now = (): Instant => {
     const monotonic = monotonicSeconds();
     if (monotonic - checkedAt >= SUSPENSION_CHECK_SECONDS) {
       checkedAt = monotonic;
       const lead = uptime() - monotonic - startUptimeLead;
-      if (lead - suspended >= SUSPENSION_FLOOR_SECONDS) suspended = lead;
+      const slept = lead - suspended;
+      if (slept >= SUSPENSION_FLOOR_SECONDS) {
+        suspended = lead;
+        const endSeconds = instant(startWall + (monotonic - startMonotonic) + suspended);
+        noticed.push({ startSeconds: after(endSeconds, -slept), endSeconds });
+      }
     }
     return instant(startWall + (monotonic - startMonotonic) + suspended);
   };
 
   return {
     now,
+    takeSuspensions: () => noticed.splice(0),
     wallOffset: () => Date.now() / 1e3 - now(),
     monotonicNanoseconds: () => process.hrtime.bigint(),
     async sleepUntil(time, signal) {

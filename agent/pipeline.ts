@@ -55,6 +55,8 @@ export interface PipelineOptions {
   /** Devices that nobody reads (--host-watts): metered by the passing of time. */
   readonly constants?: readonly Device[];
   calibrationOf?(device: Device): MeterOptions['calibration'];
+  /** Stretches in which the machine slept, since the last question. */
+  takeSuspensions?(): readonly { readonly startSeconds: Instant; readonly endSeconds: Instant }[];
   readonly slotSeconds: number;
   readonly samplingPeriodSeconds?: number;
   /** Start of a run; absent: each device starts with its first reading. */
@@ -235,9 +237,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   for (const device of options.constants ?? [])
     lanes.set(device.uuid, createLane(device, 'constant'));
 
+  const noticeSleep = (): void => {
+    for (const { startSeconds, endSeconds } of options.takeSuspensions?.() ?? [])
+      for (const lane of lanes.values()) lane.meter?.suspended(startSeconds, endSeconds);
+  };
+
   return {
     consume(source, event) {
       health.add(source, event);
+      noticeSleep();
       switch (event.kind) {
         case 'devices':
           return addDevices(source, event.devices);

@@ -1,16 +1,26 @@
 // What stands in a report beside energy, its price and its carbon: water, embodied carbon, rent, demand charges.
 
-import type { Books } from '../account.ts';
+import type { Totals } from '../account.ts';
 import { embodiedOfRun } from '../carbon/embodied.ts';
 import { waterLitres } from '../carbon/water.ts';
-import type { Warning } from '../model.ts';
+import type { Device, Run, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { DemandCost } from '../price/demand.ts';
 import type { ReportInput } from '../report/input.ts';
 import { present } from '../report/present.ts';
 import type { ReportCostLine } from '../report/report.ts';
-import { kilowattHours, toKilowattHours } from '../units.ts';
+import { kilowattHours, toKilowattHours, type Instant } from '../units.ts';
 import type { Pricing } from './pricing.ts';
+
+/** What of the books these parts stand on; Books fit, and so does what a fleet's report holds. */
+export interface MeasuredUse {
+  readonly run: Pick<Run, 'startSeconds'>;
+  readonly endSeconds: Instant;
+  readonly devices: readonly {
+    readonly device: Pick<Device, 'kind' | 'model'>;
+    readonly totals: Pick<Totals, 'energyJoules'>;
+  }[];
+}
 
 const SECONDS_PER_HOUR = 3600;
 
@@ -21,7 +31,7 @@ export type ReportExtras = Pick<ReportInput, 'embodied' | 'water' | 'otherCosts'
 
 /** Works them out from the closed books. */
 export function extrasOf(
-  books: Books,
+  books: MeasuredUse,
   config: Config,
   pricing: Pricing,
   demand: readonly DemandCost[],
@@ -46,10 +56,10 @@ export function extrasOf(
   };
 }
 
-const gpusOf = (books: Books) => books.devices.filter(({ device }) => device.kind === 'gpu');
-const durationOf = (books: Books): number => books.endSeconds - books.run.startSeconds;
+const gpusOf = (books: MeasuredUse) => books.devices.filter(({ device }) => device.kind === 'gpu');
+const durationOf = (books: MeasuredUse): number => books.endSeconds - books.run.startSeconds;
 
-function embodiedOf(books: Books, config: Config): ReportInput['embodied'] | undefined {
+function embodiedOf(books: MeasuredUse, config: Config): ReportInput['embodied'] | undefined {
   const models = gpusOf(books).map(({ device }) => device.model);
   if (models.length === 0) return undefined;
   return embodiedOfRun({
@@ -61,7 +71,11 @@ function embodiedOf(books: Books, config: Config): ReportInput['embodied'] | und
   });
 }
 
-function waterOf(books: Books, config: Config, pricing: Pricing): ReportInput['water'] | undefined {
+function waterOf(
+  books: MeasuredUse,
+  config: Config,
+  pricing: Pricing,
+): ReportInput['water'] | undefined {
   if (config.wue === undefined && config.ewif === undefined) return undefined;
   const itJoules = books.devices.reduce((sum, { totals }) => sum + totals.energyJoules, 0);
   const said = [
@@ -79,7 +93,7 @@ function waterOf(books: Books, config: Config, pricing: Pricing): ReportInput['w
   };
 }
 
-function rentOf(books: Books, config: Config): ReportCostLine[] {
+function rentOf(books: MeasuredUse, config: Config): ReportCostLine[] {
   if (config.rentPerGpuHour === undefined) return [];
   const gpuHours = (gpusOf(books).length * durationOf(books)) / SECONDS_PER_HOUR;
   return [

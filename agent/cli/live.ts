@@ -1,7 +1,7 @@
 // Sampling that goes on until somebody ends it: what `agent` and `start` share.
 
 import type { Account } from '../account.ts';
-import type { Clock } from '../clock.ts';
+import type { MachineClock } from '../clock.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Run } from '../model.ts';
 import type { Config } from '../options.ts';
@@ -20,7 +20,7 @@ import { openViews, type SnapshotAdditions } from './views.ts';
 export interface LiveOptions {
   readonly config: Config;
   readonly context: Context;
-  readonly clock: Clock;
+  readonly clock: MachineClock;
   readonly pricing: Pricing;
   readonly charges: Charges;
   readonly account: Account;
@@ -61,6 +61,7 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
   const pipeline: Pipeline = openMetering({
     config,
     pricing,
+    clock,
     charges: options.charges,
     account: options.account,
     ledger: options.ledger,

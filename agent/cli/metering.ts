@@ -1,6 +1,7 @@
 // The pipeline as commands use it: Config → meters, charges, account and ledger joined, with a port for the views.
 
 import type { Account } from '../account.ts';
+import type { MachineClock } from '../clock.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import { createConstantMeter } from '../meter/constant.ts';
 import { createMeter } from '../meter/meter.ts';
@@ -28,6 +29,8 @@ export interface MeteringOptions {
   /** Absent: the books are in memory alone (replay, record). */
   readonly ledger?: LedgerWriter;
   readonly startSeconds?: Instant;
+  /** The machine's clock, where the readings are live: it knows when the machine slept. */
+  readonly clock?: MachineClock;
   /** Which devices are measured; absent: all. */
   select?(devices: readonly Device[]): readonly Device[];
   /** Gain and offset of boards that were held against a meter; absent: none was. */
@@ -61,6 +64,7 @@ export function openMetering(options: MeteringOptions): Pipeline {
     },
     select: (devices) => options.select?.(devices) ?? devices,
     constants: hostWatts === undefined ? [] : [hostDevice],
+    takeSuspensions: () => options.clock?.takeSuspensions() ?? [],
     slotSeconds: SLOT_SECONDS,
     ...(config.periodSeconds === undefined ? {} : { samplingPeriodSeconds: config.periodSeconds }),
     ...(options.startSeconds === undefined ? {} : { startSeconds: options.startSeconds }),

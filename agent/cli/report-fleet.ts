@@ -11,10 +11,12 @@ import type { Span } from '../report/fleet-fold.ts';
 import { openPrometheus, type PrometheusOptions } from '../report/fleet-prometheus.ts';
 import { readFleet } from '../report/fleet-read.ts';
 import { fleetReport, type FleetFacts } from '../report/fleet.ts';
-import type { Report } from '../report/report.ts';
-import { after, type Instant } from '../units.ts';
+import type { DeviceKind, Warning } from '../model.ts';
+import type { Report, ReportDevice } from '../report/report.ts';
+import { after, joules, type Instant } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
+import { extrasOf } from './extras.ts';
 import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
 
 /** Flags of `wattmeter report` that ask for a fleet. */
@@ -83,17 +85,72 @@ export async function loadFleetReport({ config, extra, context }: Invocation): P
   if (fleetPricing.currency !== undefined) refuseGap(pricing, span);
   const readings = await readFleet(prometheus, { job, span, hostLabel, pricing: fleetPricing });
   const isPriced = fleetPricing.currency !== undefined;
-  return fleetReport({
+  const report = fleetReport({
     job,
     span,
     origin: prometheus.name.replace('Prometheus at ', ''),
     devices: readings.devices,
     pricing: fleetPricing,
     given: givenOf(fleetPricing, pricing, charges),
-    warnings: [...readings.warnings, ...(isPriced ? pricing.warnings : [])],
+    warnings: [
+      ...readings.warnings,
+      ...(isPriced ? pricing.warnings : []),
+      ...(config.hostWatts === undefined ? [] : [HOST_WATTS_IGNORED]),
+    ],
     generatedSeconds: now,
     version: context.version,
   });
+  return withExtras(report, span, {
+    config,
+    pricing,
+    demand: isPriced ? charges.demand() : [],
+  });
+}
+
+const HOST_WATTS_IGNORED: Warning = {
+  code: 'fleet-host-watts',
+  message:
+    '--host-watts is not applied: a fleet’s nodes count the energy of their hosts themselves.',
+};
+
+/** Water, embodied carbon, rent and peaks, as a local run's report has them. */
+function withExtras(
+  report: Report,
+  span: Span,
+  facts: {
+    readonly config: Config;
+    readonly pricing: Pricing;
+    readonly demand: ReturnType<Charges['demand']>;
+  },
+): Report {
+  const { config, pricing, demand } = facts;
+  const { devices, hosts = [], energy } = report;
+  const used = (kind: DeviceKind) => (line: ReportDevice) => ({
+    device: { kind, model: line.model },
+    totals: { energyJoules: joules(line.energyJoules) },
+  });
+  const { otherCosts, warnings, ...beside } = extrasOf(
+    {
+      run: { startSeconds: span.startSeconds },
+      endSeconds: span.endSeconds,
+      devices: [...devices.map(used('gpu')), ...hosts.map(used('host'))],
+    },
+    config,
+    {
+      ...pricing,
+      powerUsageEffectiveness: {
+        value: energy.powerUsageEffectiveness,
+        provenance: energy.powerUsageEffectivenessProvenance,
+      },
+    },
+    demand,
+  );
+  return {
+    ...report,
+    ...beside,
+    cost: { ...report.cost, ...(otherCosts !== undefined && { otherCosts }) },
+    warnings: [...report.warnings, ...warnings],
+  };
 }
 
 /** Only what is asked for replaces what the nodes counted. */

@@ -173,6 +173,7 @@ async function openSession(parts: RunParts): Promise<Session> {
   const budget = openBudget({ config, job, marks, context, run: ledger.run, warn });
   const pipeline: Pipeline = openMetering({
     config,
+    clock,
     pricing,
     charges,
     account,

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 
-import { openClock, wallNow, type Clock } from '../clock.ts';
+import { openClock, wallNow, type MachineClock } from '../clock.ts';
 import { UsageError } from '../config.ts';
 import { reserveRun, withdrawRun } from '../ledger/run-ledger.ts';
 import { runDirectory } from '../ledger/state-dir.ts';
@@ -109,7 +109,7 @@ export interface RunPlan {
   readonly command: readonly [string, ...string[]];
   readonly config: Config;
   readonly pricing: Pricing;
-  readonly clock: Clock;
+  readonly clock: MachineClock;
   readonly labels: Readonly<Record<string, string>>;
   readonly stateDirectory: string;
   readonly runId: string;
