@@ -214,7 +214,13 @@ function carbonOfFleet(
 
 function exportedGrid(measured: readonly FleetDevice[]): ReportInput['grid'] | undefined {
   const grids: GridLabels[] = measured.flatMap(({ charged }) => [...charged.grids.values()]);
-  if (grids.length === 0) return undefined;
+  if (grids.length === 0) {
+    const isCounted = measured.some(({ charged }) => charged.location.amount > 0);
+    const unknown = 'not in this Prometheus';
+    return isCounted
+      ? { zone: unknown, dataset: unknown, vintage: unknown, provenance: 'derived' }
+      : undefined;
+  }
   return {
     zone: joined(grids.map(({ zone }) => zone)),
     dataset: joined(grids.map(({ dataset }) => dataset)),

@@ -288,6 +288,32 @@ describe('money and carbon of a fleet', () => {
     });
   });
 
+  test('stand beside water, rent and what nodes themselves count of their hosts', async () => {
+    const flags = [
+      '--wue',
+      '0.5',
+      '--ewif',
+      '2',
+      '--rent-per-gpu-hour',
+      '3',
+      '--host-watts',
+      '400',
+    ];
+    const report = await reportOf({ series: priced('a') }, flags);
+    expect(report.water?.waterLitres).toBeCloseTo(kilowattHours * (0.5 + 1.2 * 2), 9);
+    expect(report.cost.otherCosts).toMatchObject([{ name: 'rent', amountCost: 0.5 }]);
+    expect(report.energy.hostJoules).toBeUndefined();
+    expect(codesOf(report)).toContain('fleet-host-watts');
+  });
+
+  test('grams without a grid are grams, of a zone that nobody knows', async () => {
+    const report = await reportOf(ofGpu());
+    expect(report.carbon).toMatchObject({
+      zone: 'not in this Prometheus',
+      locationBasedGrams: expect.closeTo(kilowattHours * 1.2 * 400, 6),
+    });
+  });
+
   test('a price that nobody gave stays assumed', async () => {
     const series = [
       ...gpuSeries(gpu()),
