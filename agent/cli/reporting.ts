@@ -1,6 +1,6 @@
 // Books → report → wherever it was asked for: a screen, --report-json, --report-html.
 
-import { writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 import type { Books } from '../account.ts';
 import { UsageError } from '../config.ts';
@@ -62,9 +62,16 @@ export async function deliverReport(
 }
 
 function writeReport(path: string, text: string): void {
+  const partial = `${path}.part`;
   try {
-    writeFileSync(path, text);
+    // A pipe or a device is written to; a file is replaced when the new one is whole.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isFile() === false) writeFileSync(path, text);
+    else {
+      writeFileSync(partial, text);
+      renameSync(partial, path);
+    }
   } catch (error) {
+    rmSync(partial, { force: true });
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new UsageError(
       `Cannot write the report to ${path} (${code}). Does the folder exist, and is there room?`,
