@@ -51,6 +51,7 @@ describe('CMD runs and the bill is printed', () => {
     expect(ended).toMatchObject(unharmed);
     expect(ended.stderr).toMatch(/GPU energy +\d/);
     expect(ended.stderr).toMatch(/ENOSPC/);
+    expect(existsSync(report)).toBe(false);
     return undefined;
   });
 

@@ -1,0 +1,315 @@
+// `replay`, `report` and `record`: logs of others and of our own, whole and damaged, small and large.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync, gzipSync } from 'node:zlib';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import type { Report } from '../../agent/report/report.ts';
+import { parseReport } from '../../agent/report/schema.ts';
+import { binaryPath } from '../binary.ts';
+import { corpusPath, corpusPresent } from '../corpus.ts';
+import { mountSmallDisk } from '../ledger/small-disk.ts';
+import { bundledTrace, openWorkplace, type Workplace } from './wattmeter.ts';
+
+const places: Workplace[] = [];
+const open = (scenario: object = {}): Workplace => {
+  const place = openWorkplace(scenario);
+  places.push(place);
+  return place;
+};
+afterEach(() => {
+  for (const place of places.splice(0)) place[Symbol.dispose]();
+});
+
+const jsonOf = (place: Workplace, args: readonly string[]): Report => {
+  const { code, stdout, stderr } = place.run([...args, '--format', 'json']);
+  expect(code, stderr).toBe(0);
+  return parseReport(stdout, 'stdout');
+};
+
+const references = corpusPresent
+  ? readFileSync(corpusPath('reference-energies.tsv'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('file'))
+      .map((line) => line.split('\t'))
+      .map(([file = '', , samples, joules]) => ({
+        file,
+        samples: Number(samples),
+        joules: Number(joules),
+      }))
+  : [];
+
+describe.skipIf(!corpusPresent)('recordings of others', () => {
+  test.each(references)('$file: its joules within 0.5 % of an independent program', (reference) => {
+    const place = open();
+    const file = corpusPath(reference.file);
+    const report = jsonOf(place, ['replay', file, '--trace-time-zone', 'Europe/London']);
+    expect(report.input).toMatchObject({ rows: reference.samples, malformedCount: 0 });
+    expect(Math.abs(report.energy.gpuJoules / reference.joules - 1)).toBeLessThan(0.005);
+  });
+
+  test('a damaged copy: what is broken is counted with its lines, and is no watts', () => {
+    const place = open();
+    const lines = readFileSync(corpusPath('traces/qwen3asr_gpu_log.csv'), 'utf8').split('\n');
+    const whole = lines.join('\n');
+    lines[100] = 'Unable to determine the device handle for GPU0000:02:00.0: Unknown Error';
+    lines[200] = (lines[200] ?? '').slice(0, 9);
+    lines[300] = (lines[300] ?? '').replace(/(\d+\.\d+) W/, '9x99.0 W');
+    writeFileSync(place.path('whole.csv'), whole);
+    writeFileSync(place.path('damaged.csv'), lines.join('\n'));
+    const good = jsonOf(place, ['replay', 'whole.csv']);
+    const report = jsonOf(place, ['replay', 'damaged.csv']);
+    expect(report.input?.malformed.map(({ line }) => line)).toEqual([101, 201, 301]);
+    expect(report.input?.malformedCount).toBe(3);
+    expect(Math.abs(report.energy.gpuJoules / good.energy.gpuJoules - 1)).toBeLessThan(0.005);
+    const { stdout } = place.run(['replay', 'damaged.csv']);
+    expect(stdout).toMatch(/line 101/);
+    expect(stdout).toMatch(/3 (lines|rows|malformed)/);
+  });
+
+  test('packed or not, a log is the same', () => {
+    const place = open();
+    const text = readFileSync(corpusPath('traces/keras_abcjob1.csv'));
+    writeFileSync(place.path('log.csv'), text);
+    writeFileSync(place.path('log.csv.gz'), gzipSync(text));
+    const [plain, packed] = ['log.csv', 'log.csv.gz'].map((file) =>
+      jsonOf(place, ['replay', file]),
+    );
+    expect(packed?.energy).toEqual(plain?.energy);
+    expect(jsonOf(place, ['report', 'log.csv']).energy).toEqual(plain?.energy);
+  });
+});
+
+describe('several GPUs in one log that names none', () => {
+  const rows = (gpuCount: number): string => {
+    const lines = ['timestamp, power.draw [W]'];
+    for (let second = 0; second < 40; second += 1)
+      for (let gpu = 0; gpu < gpuCount; gpu += 1) {
+        const stamp = new Date(Date.UTC(2026, 0, 1) + second * 1e3 + gpu * 2).toISOString();
+        const time = stamp.replace('T', ' ').replaceAll('-', '/').replace('Z', '');
+        lines.push(`${time}, ${(100 * (gpu + 1)).toFixed(2)} W`);
+      }
+    return `${lines.join('\n')}\n`;
+  };
+
+  test('is refused with the advice to say how many', () => {
+    const place = open();
+    writeFileSync(place.path('log.csv'), rows(2));
+    const ended = place.run(['replay', 'log.csv']);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toMatch(/^wattmeter: [^\n]*--gpu-count[^\n]*\n$/);
+  });
+
+  test('is metered once that is said', () => {
+    const place = open();
+    writeFileSync(place.path('log.csv'), rows(2));
+    const { devices } = jsonOf(place, ['replay', 'log.csv', '--gpu-count', '2']);
+    expect(devices.map(({ powerMeanWatts }) => powerMeanWatts)).toEqual([
+      expect.closeTo(100, 6),
+      expect.closeTo(200, 6),
+    ]);
+  });
+});
+
+describe('record', () => {
+  test('writes what replays to the same joules, and ends cleanly on Ctrl-C', async () => {
+    const load = [
+      { kind: 'constant', watts: 120 },
+      { kind: 'square', swingWatts: 150, periodSeconds: 1.7, duty: 0.4 },
+    ];
+    const gpus = [0, 1].map((index) => ({
+      uuid: `GPU-0000000${index}-cccc-4000-8000-000000000000`,
+      load,
+    }));
+    const place = open({ gpus });
+    await using recorder = place.start(['record', '-o', 'trace.csv']);
+    // Whole rows reach the file while it grows.
+    for (;;) {
+      const text = readIf(place.path('trace.csv'));
+      if (text.split('\n').length > 60) break;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    recorder.kill('SIGINT');
+    const ended = await recorder.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    const text = readFileSync(place.path('trace.csv'), 'utf8');
+    expect(text.endsWith('\n')).toBe(true);
+    const recorded = jsonOf(place, ['replay', 'trace.csv']);
+    expect(recorded.input?.malformedCount).toBe(0);
+    expect(recorded.devices).toHaveLength(2);
+
+    const again = place.run([
+      'record',
+      '-o',
+      'again.csv.gz',
+      '--trace',
+      'trace.csv',
+      '--source',
+      'replay',
+    ]);
+    expect(again.code, again.stderr).toBe(0);
+    expect(gunzipSync(readFileSync(place.path('again.csv.gz'))).toString()).toMatch(/power/);
+    const replayed = jsonOf(place, ['replay', 'again.csv.gz']);
+    replayed.devices.forEach((device, index) => {
+      const joules = recorded.devices[index]?.energyJoules ?? NaN;
+      expect(Math.abs(device.energyJoules / joules - 1)).toBeLessThan(1e-4);
+    });
+  });
+
+  test('--duration-seconds ends it, and the file is whole', () => {
+    const place = open();
+    const ended = place.run(['record', '-o', 'trace.csv.gz', '--duration-seconds', '1']);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(jsonOf(place, ['replay', 'trace.csv.gz']).energy.gpuJoules).toBeGreaterThan(30);
+  });
+});
+
+function readIf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+test('a log of 500,000 rows is replayed in flat memory', () => {
+  const place = open();
+  const lines = ['timestamp, index, uuid, power.draw.instant [W]'];
+  for (let row = 0; row < 500_000; row += 1) {
+    const time = new Date(Date.UTC(2026, 0, 1) + row * 100).toISOString();
+    lines.push(`${time}, 0, GPU-00000000-dddd-4000-8000-000000000000, ${100 + (row % 200)}.00 W`);
+  }
+  writeFileSync(place.path('large.csv'), `${lines.join('\n')}\n`);
+  const peak = place.path('peak');
+  // Told by the process itself as it ends.
+  const hook = `data:text/javascript,${encodeURIComponent(
+    `import { writeFileSync } from 'node:fs'; process.on('exit', () => writeFileSync(${JSON.stringify(peak)}, String(process.resourceUsage().maxRSS)));`,
+  )}`;
+  const { code, stdout, stderr } = place.run(['replay', 'large.csv', '--format', 'json'], {
+    env: { NODE_OPTIONS: `--import=${hook}` },
+  });
+  expect(code, stderr).toBe(0);
+  const report = parseReport(stdout, 'stdout');
+  expect(report.input?.rows).toBe(500_000);
+  expect(report.energy.gpuJoules / (199.5 * 50_000)).toBeCloseTo(1, 3);
+  expect(Number(readFileSync(peak, 'utf8')) / 1024).toBeLessThan(250);
+});
+
+describe('bad input is one line and exit code 2', () => {
+  test.each([
+    ['an unknown flag', ['replay', bundledTrace, '--frobnicate']],
+    ['an unknown command', ['frobnicate']],
+    ['no command', []],
+    ['a file that is not there', ['replay', 'nowhere.csv']],
+    ['an empty file', ['replay', 'empty.csv']],
+    ['a binary file', ['replay', 'binary.csv']],
+    ['a folder', ['replay', '.']],
+    ['no power column', ['replay', 'powerless.csv']],
+    ['a header alone', ['replay', 'header.csv']],
+    ['a broken .gz', ['replay', 'broken.csv.gz']],
+    ['a zone that does not exist', ['replay', bundledTrace, '--zone', 'ATL']],
+    ['a negative price', ['replay', bundledTrace, '--price', '-0.1']],
+    ['a price that is no number', ['replay', bundledTrace, '--price', 'cheap']],
+    ['a currency that does not exist', ['replay', bundledTrace, '--currency', 'XQX']],
+    ['a PUE below 1', ['replay', bundledTrace, '--pue', '0.9']],
+    ['a tariff that is not there', ['replay', bundledTrace, '--tariff', 'nowhere.yml']],
+    ['a form that does not exist', ['report', bundledTrace, '--format', 'pdf']],
+    ['a speed of 0', ['replay', bundledTrace, '--speed', '0']],
+    ['a bad config file', ['replay', bundledTrace, '--config', 'bad.yml']],
+    ['an unknown run', ['report', 'nosuchrun']],
+    ['no run at all', ['report']],
+    ['a report that is none', ['report', 'not-a-report.json']],
+    ['a mark outside of a run', ['mark', 'x']],
+    ['a record without a file', ['record']],
+    ['a record where nothing can be written', ['record', '-o', 'no/such/trace.csv']],
+    ['one run to compare', ['compare', bundledTrace]],
+    [
+      'a comparison with a limit that is none',
+      ['compare', bundledTrace, bundledTrace, '--fail-above', 'x'],
+    ],
+    ['a bad column mapping', ['replay', bundledTrace, '--columns', 'power']],
+    ['a time zone that does not exist', ['replay', bundledTrace, '--trace-time-zone', 'Mars/Base']],
+  ])('%s', (_, args) => {
+    const place = open();
+    writeFileSync(place.path('empty.csv'), '');
+    writeFileSync(
+      place.path('binary.csv'),
+      Buffer.from(Array.from({ length: 4096 }, (__, index) => (index * 97) % 256)),
+    );
+    writeFileSync(place.path('powerless.csv'), 'timestamp, name\n2026/01/01 00:00:00.000, GPU\n');
+    writeFileSync(place.path('header.csv'), 'timestamp, power.draw [W]\n');
+    writeFileSync(
+      place.path('broken.csv.gz'),
+      gzipSync('timestamp, power.draw [W]\n').subarray(0, 20),
+    );
+    writeFileSync(place.path('bad.yml'), 'prize: 1\n');
+    writeFileSync(place.path('not-a-report.json'), '{"schema":"other"}');
+    const ended = place.run(args, { env: { WATTMETER_SOCKET: '' } });
+    expect(ended.stderr).toMatch(/^wattmeter: [^\n]+\n$/);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+  });
+});
+
+test('compare is a gate: 0 within the limit, 1 past it', () => {
+  const place = open();
+  const log = (watts: number): string =>
+    ['timestamp, index, uuid, power.draw [W]']
+      .concat(
+        Array.from({ length: 100 }, (_, second) => {
+          const time = new Date(Date.UTC(2026, 0, 1) + second * 1e3).toISOString();
+          return `${time}, 0, GPU-00000000-eeee-4000-8000-000000000000, ${watts}.00 W`;
+        }),
+      )
+      .join('\n');
+  writeFileSync(place.path('a.csv'), log(400));
+  writeFileSync(place.path('b.csv'), log(480));
+  const gate = (limit: string): unknown =>
+    place.run(['compare', 'a.csv', 'b.csv', '--fail-above', limit]).code;
+  expect([gate('30'), gate('10')]).toEqual([0, 1]);
+});
+
+test('a report whose reader leaves early is no error', () => {
+  const place = open();
+  const line = `"$0" "$1" report "$2" --format json | head -n 1; echo "\${PIPESTATUS[0]}"`;
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    ['-c', line, process.execPath, binaryPath, bundledTrace],
+    { cwd: place.directory, encoding: 'utf8' },
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: '{\n0\n', stderr: '' });
+});
+
+describe('a report file that cannot be written', () => {
+  test('is one line and exit code 2, after the report itself', () => {
+    const place = open();
+    const ended = place.run(['replay', bundledTrace, '--report-json', 'no/such/r.json']);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/^wattmeter: Cannot write the report to [^\n]+\n$/);
+    expect(ended.stdout).toMatch(/GPU energy/);
+  });
+
+  test('leaves the one of before as it was, and nothing half-written', (context) => {
+    const place = open();
+    using disk = mountSmallDisk(place.directory);
+    if (disk === undefined) return context.skip('mount(8) may not');
+    const file = `${disk.path}/r.json`;
+    writeFileSync(file, 'the old one');
+    spawnSync('dd', ['if=/dev/zero', `of=${disk.path}/filler`, 'bs=4096']);
+    const ended = place.run(['replay', bundledTrace, '--report-json', file]);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/ENOSPC/);
+    expect(readFileSync(file, 'utf8')).toBe('the old one');
+    expect(readdirSync(disk.path).toSorted()).toEqual(['filler', 'r.json']);
+    return undefined;
+  });
+});
+
+test('a recording of nothing leaves no file behind', () => {
+  const place = open({ faults: [{ kind: 'exit', code: 9 }] });
+  const ended = place.run(['record', '-o', 'trace.csv', '--duration-seconds', '2']);
+  expect(ended.code).not.toBe(0);
+  expect(ended.stderr).toMatch(/^(wattmeter: [^\n]+\n)+$/);
+  expect(existsSync(place.path('trace.csv'))).toBe(false);
+});
