@@ -1,11 +1,12 @@
 // `wattmeter record -o TRACE`: what the sources say, as a trace that `replay` reads back to the same joules.
 
+import { lstatSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { openClock } from '../clock.ts';
 import { UsageError } from '../config.ts';
-import { sample } from '../sampler.ts';
-import { openTraceWriter } from '../source/trace-writer.ts';
+import { sample, type SampledEvent } from '../sampler.ts';
+import { openTraceWriter, type TraceWriter } from '../source/trace-writer.ts';
 import { TRACE_OPTIONS, type CommandSpec } from './command.ts';
 import { chooseSources, isStuck } from './sources.ts';
 
@@ -32,16 +33,14 @@ export const recordCommand: CommandSpec = {
         () => stop.abort(),
         () => undefined,
       );
-    let rowCount = 0;
-    {
-      await using writer = await openTraceWriter(file, clock);
-      for await (const event of sample(sources, ended)) {
-        if (event.kind === 'devices') writer.setDevices(event.devices);
-        if (event.kind === 'batch') await writer.write(event.batch);
-        if (event.kind === 'fault') context.stderr.write(`wattmeter: ${event.message}\n`);
-      }
-      ({ rowCount } = writer);
-    }
+    const rowCount = await recordTo(await openTraceWriter(file, clock), {
+      events: sample(sources, ended),
+      say: (line) => context.stderr.write(`wattmeter: ${line}\n`),
+      // A recording of nothing would pass for one of an idle machine.
+      discard: () => {
+        if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === true) rmSync(file);
+      },
+    });
     await Promise.race([
       Promise.allSettled(sources.map((source) => source[Symbol.asyncDispose]())),
       delay(500),
@@ -51,6 +50,28 @@ export const recordCommand: CommandSpec = {
     return rowCount > 0 ? 0 : EXIT_NOTHING;
   },
 };
+
+/** Writes until the events end, however they end; returns the number of readings. */
+async function recordTo(
+  opened: TraceWriter,
+  recording: {
+    readonly events: AsyncIterable<SampledEvent>;
+    readonly say: (line: string) => void;
+    readonly discard: () => void;
+  },
+): Promise<number> {
+  try {
+    await using writer = opened;
+    for await (const event of recording.events) {
+      if (event.kind === 'devices') writer.setDevices(event.devices);
+      if (event.kind === 'batch') await writer.write(event.batch);
+      if (event.kind === 'fault') recording.say(event.message);
+    }
+  } finally {
+    if (opened.rowCount === 0) recording.discard();
+  }
+  return opened.rowCount;
+}
 
 function durationOf(text: string | boolean | undefined): number | undefined {
   if (text === undefined) return undefined;
