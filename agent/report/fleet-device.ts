@@ -27,14 +27,14 @@ const PRIOR_GAIN = 0.039;
 const PRIOR_OFFSET_WATTS = 6;
 
 /** Seconds of the span, each in one place: observed + Σ gaps − bridged = the span, to the tolerance of the counts. */
-export interface TimeAccount {
+interface TimeAccount {
   readonly observedSeconds: number;
   readonly gapSeconds: ReportDevice['gapSecondsByReason'];
   readonly bridgedSeconds: number;
 }
 
 /** Accounts for every second of the span. */
-export function timeAccountOf(sums: DeviceSums, span: Span): TimeAccount {
+function timeAccountOf(sums: DeviceSums, span: Span): TimeAccount {
   const { enclosed } = sums;
   const length = span.endSeconds - span.startSeconds;
   if (enclosed === undefined)

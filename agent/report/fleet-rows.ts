@@ -175,6 +175,9 @@ function nodeRowAt(nodes: Map<string, Map<number, NodeRow>>, host: string, time:
   return row;
 }
 
+// Next to the ends of a chunk the other twin's samples are no news of the counter, only another reading of it.
+const MARGIN_PERIODS = 2;
+
 /** Labels that tell figures apart; a series that differs in another one alone says the same again. */
 const IDENTITY = ['__name__', 'uuid', 'component', 'reason', 'currency'] as const;
 
@@ -203,7 +206,10 @@ function untwined(group: readonly StoredSeries[]): StoredSeries[] {
   const free: StoredSeries[] = fullestFirst.map(({ labels, values }) => {
     const kept = values.filter(([time]) => taken.every(([from, to]) => time < from || time > to));
     const [first, last] = [values[0]?.[0], values.at(-1)?.[0]];
-    if (first !== undefined && last !== undefined) taken.push([first, last]);
+    if (first !== undefined && last !== undefined) {
+      const margin = MARGIN_PERIODS * ((last - first) / Math.max(1, values.length - 1));
+      taken.push([first - margin, last + margin]);
+    }
     return { labels, values: kept };
   });
   // The newest last: its labels are the device's.

@@ -39,8 +39,9 @@ const gpu = (change: Partial<MadeGpu> = {}): MadeGpu => ({
 });
 const ofGpu = (change: Partial<MadeGpu> = {}): FakeOptions => ({ series: gpuSeries(gpu(change)) });
 
+// The span's edges lie in the middle of two scrapes.
 const NODE = {
-  times: every(15, -300, 900),
+  times: every(15, -292.5, 900),
   price: ['EUR', 'flat', 0.25],
   zone: ['DEU', 400],
   pue: 1.2,
@@ -135,11 +136,17 @@ describe('energy of a fleet', () => {
   test('counts a GPU once that two replicas scrape at different instants', async () => {
     const replicas = [
       gpu({ labels: { replica: 'a' } }),
-      gpu({ labels: { replica: 'b' }, times: every(15, -293, 900) }),
+      // The same counter, found three seconds older one second later.
+      gpu({
+        labels: { replica: 'b' },
+        times: every(15, -284, 885),
+        at: (time) => steady(300)(time - 3),
+      }),
     ];
     const report = await reportOf({ series: replicas.flatMap(gpuSeries) });
     expect(report.devices).toHaveLength(1);
     expect(report.energy.gpuJoules).toBeCloseTo(180_000, 3);
+    expect(codesOf(report)).not.toContain('fleet-went-back');
   });
 
   test('goes on across a change of a GPU’s index', async () => {
@@ -264,7 +271,7 @@ describe('what counters could not tell', () => {
 
 describe('money and carbon of a fleet', () => {
   const priced = (host: string, change: Partial<MadeGpu> = {}): StoredSeries[] => [
-    ...gpuSeries(gpu({ host, uuid: `GPU-${host}`, ...change })),
+    ...gpuSeries(gpu({ host, uuid: `GPU-${host}`, times: NODE.times, ...change })),
     ...nodeSeries({ host, ...NODE }),
   ];
   const kilowattHours = 180_000 / 3.6e6;
@@ -286,6 +293,22 @@ describe('money and carbon of a fleet', () => {
       locationBasedGrams: expect.closeTo(kilowattHours * 1.2 * 400, 6),
       dataset: 'Ember',
     });
+  });
+
+  test('go on where the counter of money alone began anew', async () => {
+    const at: MadeGpu['at'] = (time) => {
+      const counters = steady(300)(time);
+      const since = steady(300, time - START > 300 ? 300 : -10_000)(time);
+      return since?.cost === undefined ? counters : { ...counters, cost: since.cost };
+    };
+    const times = every(1, -100, 700);
+    const series = [
+      ...gpuSeries(gpu({ at, times })),
+      ...nodeSeries({ ...NODE, host: 'node-1:10360' }),
+    ];
+    const report = await reportOf({ series });
+    expect(report.energy.gpuJoules).toBeCloseTo(180_000, 3);
+    expect(report.cost.energyCost).toBeCloseTo(kilowattHours * 1.2 * 0.25, 9);
   });
 
   test('stand beside water, rent and what nodes themselves count of their hosts', async () => {
@@ -316,7 +339,7 @@ describe('money and carbon of a fleet', () => {
 
   test('a price that nobody gave stays assumed', async () => {
     const series = [
-      ...gpuSeries(gpu()),
+      ...gpuSeries(gpu({ times: NODE.times })),
       ...nodeSeries({ ...NODE, host: 'node-1:10360', price: ['EUR', 'flat', 0.1] }),
     ];
     expect((await reportOf({ series })).cost.tariff.provenance).toBe('assumed');
@@ -342,7 +365,7 @@ describe('money and carbon of a fleet', () => {
   test('of two zones are added, and listed apart', async () => {
     const series = [
       ...priced('a'),
-      ...gpuSeries(gpu({ host: 'b', uuid: 'GPU-b' })),
+      ...gpuSeries(gpu({ host: 'b', uuid: 'GPU-b', times: NODE.times })),
       ...nodeSeries({ ...NODE, host: 'b', zone: ['FRA', 40] }),
     ];
     const report = await reportOf({ series });
@@ -408,7 +431,7 @@ describe('money and carbon of a fleet', () => {
   test('the rest of a node is priced by its node’s price, and has no invented margin', async () => {
     const hostEnergy = (time: number) => 100 * (time - START + 5000);
     const series = [
-      ...gpuSeries(gpu({ host: 'a' })),
+      ...gpuSeries(gpu({ host: 'a', times: NODE.times })),
       ...nodeSeries({ host: 'a', ...NODE, hostEnergy }),
     ];
     const report = await reportOf({ series });
