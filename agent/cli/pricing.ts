@@ -20,6 +20,7 @@ import { openPriceLedger } from '../price/periods.ts';
 import { createPricer } from '../price/pricer.ts';
 import type { Tariff } from '../price/tariff.ts';
 import type { PricePeriodFacts } from '../report/input.ts';
+import { createPowerProfile, type PowerProfile } from '../report/profile.ts';
 import { after, instant, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
 
@@ -44,6 +45,8 @@ export interface Charges {
   charge(interval: Interval): ChargedInterval;
   /** The rows of the bill so far. */
   periods(): readonly PricePeriodFacts[];
+  /** Power over time so far. */
+  readonly profile: PowerProfile;
   /** What the run's peaks cost so far; empty where the tariff has no demand charge. */
   demand(): readonly DemandCost[];
 }
@@ -110,8 +113,11 @@ function openCharges(parts: {
   const { tariff, grid, pue, demand } = parts;
   const pricer = createPricer(tariff);
   const ledger = openPriceLedger();
+  const profile = createPowerProfile();
   return {
+    profile,
     charge(interval) {
+      profile.add(interval);
       // Prices are told by the wall clock; an interval's own time differs from it after somebody set it.
       const offset = interval.wallOffsetSeconds;
       const startSeconds = after(interval.startSeconds, offset);

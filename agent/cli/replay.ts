@@ -30,7 +30,7 @@ export const replayCommand: CommandSpec = {
     await refreshFeeds(pricing, context);
     const metered = await meterTraces(operands, { config, pricing, context, speed });
     const report = reportOf(metered.books, { ...metered, config, pricing, context });
-    await deliverReport(report, config, context.stdout, context);
+    await deliverReport(report, config, context.stdout, context, metered.charges.profile);
     return 0;
   },
 };

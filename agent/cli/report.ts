@@ -15,7 +15,7 @@ import type { Context } from './context.ts';
 import { openPricing, PRICING_KEYS, readInput, refreshFeeds } from './pricing.ts';
 import { meterTraces } from './replay.ts';
 import { asksForFleet, FLEET_FLAGS, loadFleetReport } from './report-fleet.ts';
-import { deliverReport, reportOf } from './reporting.ts';
+import { deliverReport, reportOf, type DrawableReport } from './reporting.ts';
 import { stateDirectory } from './state.ts';
 import { storedReport } from './stored.ts';
 
@@ -39,13 +39,22 @@ export const reportCommand: CommandSpec = {
       return 0;
     }
     const named = operands.length > 0 ? operands : [await newestRun(config, context)];
-    const reports: Report[] = [];
-    for (const name of named) reports.push(await loadReport(name, config, context));
-    const merged =
+    const loaded: DrawableReport[] = [];
+    for (const name of named) loaded.push(await loadDrawable(name, config, context));
+    const facts = { generatedSeconds: wallNow(), version: context.version };
+    const wanted: readonly DrawableReport[] =
       extra['merge'] === true
-        ? [mergeReports(reports, { generatedSeconds: wallNow(), version: context.version })]
-        : reports;
-    for (const report of merged) await deliverReport(report, config, context.stdout, context);
+        ? [
+            {
+              report: mergeReports(
+                loaded.map(({ report }) => report),
+                facts,
+              ),
+            },
+          ]
+        : loaded;
+    for (const { report, profile } of wanted)
+      await deliverReport(report, config, context.stdout, context, profile);
     return 0;
   },
 };
@@ -59,12 +68,22 @@ async function newestRun(config: Config, context: Context): Promise<string> {
   );
 }
 
+/** The report that a word means, without its drawing. @throws as loadDrawable */
+export const loadReport = async (name: string, config: Config, context: Context): Promise<Report> =>
+  (await loadDrawable(name, config, context)).report;
+
 /** The report that a word means: a file of ours, a log, or a stored run. @throws UsageError, SourceError, InputError, LedgerError */
-export async function loadReport(name: string, config: Config, context: Context): Promise<Report> {
+async function loadDrawable(
+  name: string,
+  config: Config,
+  context: Context,
+): Promise<DrawableReport> {
   if (existsSync(name)) {
     if (statSync(name).isDirectory())
       throw new UsageError(`${name} is a directory, not a log or a report. Name a file in it.`);
-    return name.endsWith('.json') ? storedFile(name, config) : traceReport(name, config, context);
+    return name.endsWith('.json')
+      ? { report: storedFile(name, config) }
+      : traceReport(name, config, context);
   }
   if (/[/.]/.test(name))
     throw new UsageError(`Cannot read ${name}: there is no such file. Is the path right?`);
@@ -83,9 +102,16 @@ function storedFile(path: string, config: Config): Report {
   return parseReport(readInput(path, 'the report'), basename(path));
 }
 
-async function traceReport(path: string, config: Config, context: Context): Promise<Report> {
+async function traceReport(
+  path: string,
+  config: Config,
+  context: Context,
+): Promise<DrawableReport> {
   const pricing = await openPricing(config, context, openClock());
   await refreshFeeds(pricing, context);
   const metered = await meterTraces([path], { config, pricing, context, speed: 'max' });
-  return reportOf(metered.books, { ...metered, config, pricing, context });
+  return {
+    report: reportOf(metered.books, { ...metered, config, pricing, context }),
+    profile: metered.charges.profile,
+  };
 }

@@ -8,6 +8,7 @@ import type { Config } from '../options.ts';
 import { buildReport } from '../report/build.ts';
 import { formatReport } from '../report/formats.ts';
 import type { InputFacts } from '../report/input.ts';
+import type { PowerProfile } from '../report/profile.ts';
 import type { Report, ReportData, ReportMachine } from '../report/report.ts';
 import { wallNow } from '../clock.ts';
 import { wantsColour, type Context, type Screen } from './context.ts';
@@ -44,21 +45,29 @@ export function reportOf(books: Books, facts: ReportFacts): Report {
   });
 }
 
+/** A report, and the power over time that its drawing shows, where it is known. */
+export interface DrawableReport {
+  readonly report: Report;
+  readonly profile?: PowerProfile;
+}
+
 /** Prints the report in its form unless --quiet, and writes the files that were asked for. @throws UsageError */
 export async function deliverReport(
   report: Report,
   config: Config,
   screen: Screen,
   context: Context,
+  profile?: PowerProfile,
 ): Promise<void> {
+  const drawing = profile === undefined ? {} : { series: [profile.series()] };
   if (config.quiet !== true) {
     const options = { colour: wantsColour(screen, context) };
-    screen.write(await formatReport(report, config.format ?? 'text', options));
+    screen.write(await formatReport(report, config.format ?? 'text', { ...options, ...drawing }));
   }
   if (config.reportJson !== undefined)
     writeReport(config.reportJson, await formatReport(report, 'json'));
   if (config.reportHtml !== undefined)
-    writeReport(config.reportHtml, await formatReport(report, 'html'));
+    writeReport(config.reportHtml, await formatReport(report, 'html', drawing));
 }
 
 function writeReport(path: string, text: string): void {

@@ -84,7 +84,7 @@ async function deliverEnd(parts: RunEndParts, books: Books): Promise<void> {
           { deadlineSeconds: WEBHOOK_DEADLINE_SECONDS, attempts: 1 },
         );
   try {
-    await deliverReport(report, plan.config, context.stderr, context);
+    await deliverReport(report, plan.config, context.stderr, context, charges.profile);
   } finally {
     const delivery = await telling;
     if (delivery?.kind === 'failed') context.stderr.write(`wattmeter: ${delivery.message}\n`);

@@ -95,6 +95,7 @@ export const startCommand: CommandSpec = {
       config,
       context.stdout,
       context,
+      charges.profile,
     );
     if (failure !== undefined) throw failure;
     return 0;

@@ -4,17 +4,16 @@ import { openClock } from '../clock.ts';
 import { resolveStored } from '../config.ts';
 import { refillAccount, readRun } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
-import type { Report } from '../report/report.ts';
 import type { Context } from './context.ts';
 import { openPricing, PRICING_KEYS, refreshFeeds, refuseGap } from './pricing.ts';
-import { reportOf } from './reporting.ts';
+import { reportOf, type DrawableReport } from './reporting.ts';
 
 /** The report of a stored run; options given here replace those that its books were kept under. */
 export async function storedReport(
   stateDirectory: string,
   id: string,
   options: { readonly context: Context; readonly config?: Config },
-): Promise<Report> {
+): Promise<DrawableReport> {
   const { context, config = {} } = options;
   const kept = await readRun(stateDirectory, id);
   const merged = { ...resolveStored(kept.facts['pricing']), ...config };
@@ -34,5 +33,6 @@ export async function storedReport(
         'The books of this run are not closed: it is still going on, or its Wattmeter died (wattmeter recover).',
     });
   }
-  return reportOf(account.books(stored), { config: merged, pricing, charges, context });
+  const report = reportOf(account.books(stored), { config: merged, pricing, charges, context });
+  return { report, profile: charges.profile };
 }

@@ -121,6 +121,7 @@ function snapshotOf(pipeline: Pipeline, options: ViewsOptions): Snapshot | undef
             tariff: tariff.name,
             perKilowattHour: price,
             provenance: tariff.provenance,
+            ...ageOf(pricing, 'price'),
           },
         }),
     ...(intensity === undefined || 'missing' in grid
@@ -132,11 +133,18 @@ function snapshotOf(pipeline: Pipeline, options: ViewsOptions): Snapshot | undef
             vintage: grid.vintage,
             gramsPerKilowattHour: intensity,
             provenance: grid.provenance,
+            ...ageOf(pricing, 'carbon'),
           },
         }),
     powerUsageEffectiveness: pricing.powerUsageEffectiveness.value,
     host: devices.filter(({ device }) => device.kind === 'host').map(componentOf),
   };
+}
+
+/** How old a live service's newest answer is; nothing to say of a price or grid that is no feed. */
+function ageOf({ feeds }: Pricing, quantity: 'price' | 'carbon'): { readonly ageSeconds?: number } {
+  const ageSeconds = feeds.find(({ adapter }) => adapter.quantity === quantity)?.state().ageSeconds;
+  return ageSeconds === undefined ? {} : { ageSeconds };
 }
 
 const componentOf = ({ device, totals }: DeviceSnapshot): HostComponent => ({
@@ -168,7 +176,7 @@ async function openCatalogue({ stateDirectory, context }: ViewsOptions): Promise
     async report(id) {
       if (!isRunId(id) || (await summaryOf(stateDirectory, id)) === undefined) return undefined;
       const { storedReport } = await import('./stored.ts');
-      return storedReport(stateDirectory, id, { context });
+      return (await storedReport(stateDirectory, id, { context })).report;
     },
   };
 }
