@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { resolveConfig, resolveStored, UsageError } from '../agent/config.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'wattmeter-config-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const yaml = (text: string): string => {
+  const path = join(directory, 'wattmeter.yml');
+  writeFileSync(path, text);
+  return path;
+};
+
+describe('resolveConfig()', () => {
+  test('takes the flag before the environment before the file', async () => {
+    const file = yaml('price: 0.3\npue: 1.3\nzone: DEU\n');
+    const environment = { WATTMETER_PRICE: '0.2', WATTMETER_PUE: '1.2' };
+    expect(await resolveConfig({ price: '0.1' }, environment, file)).toEqual({
+      price: 0.1,
+      pue: 1.2,
+      zone: 'DEU',
+    });
+  });
+
+  test('reads dotted flags from nested YAML and from upper-case variables', async () => {
+    const file = yaml('web:\n  telemetry-path: /energy\n  listen-address: [":1", ":2"]\n');
+    expect(await resolveConfig({}, { WATTMETER_WEB_MAX_REQUESTS: '7' }, file)).toEqual({
+      webTelemetryPath: '/energy',
+      webListenAddress: [':1', ':2'],
+      webMaxRequests: 7,
+    });
+  });
+
+  test('finds the file that WATTMETER_CONFIG names, and takes an empty variable for none', async () => {
+    const file = yaml('price: 0.3\n');
+    expect(await resolveConfig({}, { WATTMETER_CONFIG: file, WATTMETER_PUE: '' })).toEqual({
+      price: 0.3,
+    });
+  });
+
+  test('is frozen', async () => {
+    expect(Object.isFrozen(await resolveConfig({}, {}, yaml('')))).toBe(true);
+  });
+
+  test.each([
+    [{ price: '-1' }, {}, '', '--price must be 0 or more, not "-1".'],
+    [{ price: '1,5' }, {}, '', '--price must be a number, not "1,5".'],
+    [{ price: 'Infinity' }, {}, '', '--price must be a number, not "Infinity".'],
+    [{}, { WATTMETER_PUE: '0.9' }, '', /^WATTMETER_PUE must be 1 or more/],
+    [{}, {}, 'price: cheap', /wattmeter\.yml: price must be a number, not "cheap"\.$/],
+    [{}, {}, 'Price: 1', /"Price" is not an option \(did you mean price\?\)/],
+    [{}, {}, 'price: [1', /wattmeter\.yml:1: not valid YAML/],
+    [{}, {}, '- price', /must be a mapping/],
+  ])(
+    'refuses %j, %j and %j in one line that names the place',
+    async (flags, environment, text, message) => {
+      const refusal = resolveConfig(flags, environment, yaml(text));
+      await expect(refusal).rejects.toThrow(UsageError);
+      await expect(refusal).rejects.toThrow(message);
+      await expect(refusal).rejects.not.toThrow(/\n/);
+    },
+  );
+
+  test('refuses a config file that is not there', async () => {
+    await expect(resolveConfig({}, {}, join(directory, 'nowhere.yml'))).rejects.toThrow(
+      /Cannot read the config file .* \(ENOENT\)/,
+    );
+  });
+});
+
+describe('resolveStored()', () => {
+  test('checks again what a journal kept, and passes over what it does not know', () => {
+    expect(resolveStored({ price: 0.3, sometimeLater: true })).toEqual({ price: 0.3 });
+    expect(resolveStored(undefined)).toEqual({});
+    expect(() => resolveStored({ price: 'free' })).toThrow(UsageError);
+  });
+});
