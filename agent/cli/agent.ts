@@ -82,7 +82,7 @@ export const agentCommand: CommandSpec = {
         context,
         clock,
         pricing,
-        charges: pricing.openCharges(),
+        charges: await pricing.openCharges(),
         account: ledger.account,
         ledger,
         sources,

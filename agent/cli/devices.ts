@@ -40,7 +40,7 @@ export const devicesCommand: CommandSpec = {
     const pipeline = openMetering({
       config,
       pricing,
-      charges: pricing.openCharges(),
+      charges: await pricing.openCharges(),
       account,
       calibrationOf: calibrationLookup(config, context, ({ message }) =>
         context.stderr.write(`wattmeter: ${message}\n`),

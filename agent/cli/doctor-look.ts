@@ -77,7 +77,7 @@ export async function takeLook(options: LookOptions): Promise<Look> {
   const pipeline = openMetering({
     config,
     pricing,
-    charges: pricing.openCharges(),
+    charges: await pricing.openCharges(),
     account,
     calibrationOf: calibrationLookup(config, context, () => undefined),
   });

@@ -89,7 +89,7 @@ async function openSlots({ config, context, clock }: Measuring): Promise<Slots> 
     books: (end) => account.books(end),
     toCheckpoint: () => account.toCheckpoint(),
   };
-  const charges = pricing.openCharges();
+  const charges = await pricing.openCharges();
   return { pipeline: openMetering({ config, pricing, charges, account: keeping }), intervals };
 }
 

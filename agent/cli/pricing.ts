@@ -4,7 +4,6 @@ import { basename, join } from 'node:path';
 import { homedir } from 'node:os';
 import { readFileSync } from 'node:fs';
 
-import { emissionsOf } from '../carbon/charge.ts';
 import type { Grid } from '../carbon/grid.ts';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
@@ -12,15 +11,11 @@ import type { Feed } from '../feed/feed.ts';
 import { locateStateDirectory } from '../ledger/state-dir.ts';
 import type { ChargedInterval, Interval, Provenance, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
-import { chargeInterval } from '../price/charge.ts';
 import type { DemandCost } from '../price/demand.ts';
 import { flatTariff } from '../price/flat.ts';
-import { gapOfTariff } from '../price/gap.ts';
-import { openPriceLedger } from '../price/periods.ts';
-import { createPricer } from '../price/pricer.ts';
 import type { Tariff } from '../price/tariff.ts';
 import type { PricePeriodFacts } from '../report/input.ts';
-import { createPowerProfile, type PowerProfile } from '../report/profile.ts';
+import type { PowerProfile } from '../report/profile.ts';
 import { after, instant, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
 
@@ -35,7 +30,7 @@ export interface Pricing {
   /** Live services behind tariff and grid; nothing has been asked of them yet. */
   readonly feeds: readonly Feed[];
   /** Opens the charging of one run or report: tiers remember the month's energy, so each has its own. */
-  openCharges(): Charges;
+  openCharges(): Promise<Charges>;
   /** When a price or an intensity next changes. */
   nextChange(time: Instant): Instant | undefined;
 }
@@ -73,12 +68,7 @@ export async function openPricing(
   const tariff = await openTariff(config, openFeedOf);
   const grid = await underContract(await openGrid(config, openFeedOf), config);
   const pue = config.pue ?? 1;
-  const { createDemandMeter, DEMAND_MINUTES } = await import('../price/demand.ts');
-  if (config.demandMinutes !== undefined && !DEMAND_MINUTES.includes(config.demandMinutes)) {
-    throw new UsageError(
-      `--demand-minutes must be one of ${DEMAND_MINUTES.join(', ')}, not ${config.demandMinutes}.`,
-    );
-  }
+  if (config.demandMinutes !== undefined) await checkDemandMinutes(config.demandMinutes);
   return {
     tariff,
     grid,
@@ -88,11 +78,7 @@ export async function openPricing(
     },
     warnings: tariff.notes ?? [],
     feeds,
-    openCharges: () => {
-      const demand =
-        tariff.demand === undefined ? undefined : createDemandMeter(tariff, config.demandMinutes);
-      return openCharges({ tariff, grid, pue, ...(demand === undefined ? {} : { demand }) });
-    },
+    openCharges: () => openCharges({ tariff, grid, pue }, config),
     nextChange: (time) =>
       earliest(
         tariff.price.nextChange(time),
@@ -101,16 +87,37 @@ export async function openPricing(
   };
 }
 
-function openCharges(parts: {
-  readonly tariff: Tariff;
-  readonly grid: GridOrReason;
-  readonly pue: number;
-  readonly demand?: {
-    add(start: Instant, end: Instant, energy: number): void;
-    costs(): readonly DemandCost[];
-  };
-}): Charges {
-  const { tariff, grid, pue, demand } = parts;
+async function checkDemandMinutes(minutes: number): Promise<void> {
+  const { DEMAND_MINUTES } = await import('../price/demand.ts');
+  if (DEMAND_MINUTES.includes(minutes)) return;
+  throw new UsageError(
+    `--demand-minutes must be one of ${DEMAND_MINUTES.join(', ')}, not ${minutes}.`,
+  );
+}
+
+async function openCharges(
+  parts: { readonly tariff: Tariff; readonly grid: GridOrReason; readonly pue: number },
+  config: Config,
+): Promise<Charges> {
+  const { tariff, grid, pue } = parts;
+  // Not at the top of the file: a wrapped command starts before anything is charged.
+  const [
+    { createPricer },
+    { openPriceLedger },
+    { createPowerProfile },
+    { chargeInterval },
+    { emissionsOf },
+  ] = await Promise.all([
+    import('../price/pricer.ts'),
+    import('../price/periods.ts'),
+    import('../report/profile.ts'),
+    import('../price/charge.ts'),
+    import('../carbon/charge.ts'),
+  ]);
+  const demand =
+    tariff.demand === undefined
+      ? undefined
+      : (await import('../price/demand.ts')).createDemandMeter(tariff, config.demandMinutes);
   const pricer = createPricer(tariff);
   const ledger = openPriceLedger();
   const profile = createPowerProfile();
@@ -320,14 +327,15 @@ export function followFeeds({ feeds }: Pricing, signal: AbortSignal): void {
  *
  * @throws InputError naming the instant
  */
-export function refuseGap(
+export async function refuseGap(
   { tariff }: Pricing,
   span: {
     readonly startSeconds?: Instant;
     readonly run?: { readonly startSeconds: Instant };
     readonly endSeconds: Instant;
   },
-): void {
+): Promise<void> {
+  const { gapOfTariff } = await import('../price/gap.ts');
   const start = span.startSeconds ?? span.run?.startSeconds;
   const gap = start === undefined ? undefined : gapOfTariff(tariff, start, span.endSeconds);
   if (gap !== undefined) throw gap;

@@ -64,7 +64,7 @@ export async function meterTraces(
     labels: {},
   };
   const account = createAccount(run);
-  const charges = pricing.openCharges();
+  const charges = await pricing.openCharges();
   using progress = speed === 'max' ? undefined : openProgress({ config, context, pricing });
   const pipeline = openMetering({
     config,
@@ -83,7 +83,7 @@ export async function meterTraces(
       `${files.join(', ')}: no power reading in it. Is it a log of power over time?`,
     );
   }
-  refuseGap(pricing, { startSeconds: firstSeconds, endSeconds: lastSeconds });
+  await refuseGap(pricing, { startSeconds: firstSeconds, endSeconds: lastSeconds });
   const books = account.books({ endSeconds: lastSeconds });
   return { books: { ...books, run: { ...run, startSeconds: firstSeconds } }, charges, inputs };
 }

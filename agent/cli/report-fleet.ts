@@ -80,9 +80,9 @@ export async function loadFleetReport({ config, extra, context }: Invocation): P
   const prometheus = openPrometheus(connectionOf(extra, context));
   const pricing = await openPricing(config, context, openClock());
   await refreshFeeds(pricing, context);
-  const charges = pricing.openCharges();
+  const charges = await pricing.openCharges();
   const fleetPricing = replacementOf(config, pricing, charges);
-  if (fleetPricing.currency !== undefined) refuseGap(pricing, span);
+  if (fleetPricing.currency !== undefined) await refuseGap(pricing, span);
   const readings = await readFleet(prometheus, { job, span, hostLabel, pricing: fleetPricing });
   const isPriced = fleetPricing.currency !== undefined;
   const report = fleetReport({

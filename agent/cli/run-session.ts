@@ -165,7 +165,7 @@ async function openSession(parts: RunParts): Promise<Session> {
     warn(warning);
 
   const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
-  const charges = pricing.openCharges();
+  const charges = await pricing.openCharges();
   const transfer = openTransferMeter(config);
   const feeding = new AbortController();
   followFeeds(pricing, feeding.signal);

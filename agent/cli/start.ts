@@ -47,7 +47,7 @@ export const startCommand: CommandSpec = {
     const isReplay = config.trace !== undefined;
     const clock = openClock();
     const pricing = await openPricing(config, context, clock);
-    const charges = pricing.openCharges();
+    const charges = await pricing.openCharges();
     const directory = stateDirectory(config, context);
     const play = { speed: 1, loop: true, restampToNow: true } as const;
     const sources = await chooseSources(config, clock, { play });

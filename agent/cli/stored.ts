@@ -19,13 +19,13 @@ export async function storedReport(
   const merged = { ...resolveStored(kept.facts['pricing']), ...config };
   const pricing = await openPricing(merged, context, openClock());
   await refreshFeeds(pricing, context);
-  const charges = pricing.openCharges();
+  const charges = await pricing.openCharges();
   // Charged anew even under the tariff that was kept: the bill's rows are not stored, and the sums come out the same.
   const { account, stored } = await refillAccount(stateDirectory, id, (interval) =>
     charges.charge(interval),
   );
   const isRepriced = PRICING_KEYS.some((key) => config[key] !== undefined);
-  if (isRepriced) refuseGap(pricing, stored);
+  if (isRepriced) await refuseGap(pricing, stored);
   if (!stored.closed) {
     account.addWarning({
       code: 'run-not-closed',

@@ -52,7 +52,7 @@ export const topCommand: CommandSpec = {
     const pipeline = openMetering({
       config,
       pricing,
-      charges: pricing.openCharges(),
+      charges: await pricing.openCharges(),
       account: createAccount(run),
       calibrationOf: calibrationLookup(config, context, ({ message }) => {
         trouble = message;
