@@ -18,8 +18,9 @@ const environmentName = (key: OptionKey): string =>
 const optionKeys = Object.keys(OPTIONS) as OptionKey[];
 const SYSTEM_CONFIG_FILES = ['./wattmeter.yml', '/etc/wattmeter/wattmeter.yml'];
 
-function parseOption(key: OptionKey, raw: unknown, place: string): unknown {
-  const parsed = OPTIONS[key].schema.safeParse(raw);
+async function parseOption(key: OptionKey, raw: unknown, place: string): Promise<unknown> {
+  const { OPTION_SCHEMAS } = await import('./option-schemas.ts');
+  const parsed = OPTION_SCHEMAS[key].safeParse(raw);
   if (parsed.success) return parsed.data;
   const reason = parsed.error.issues[0]?.message ?? 'is not valid';
   throw new UsageError(`${place} ${reason}, not ${JSON.stringify(raw)}.`);
@@ -70,7 +71,7 @@ async function readConfigFile(path: string): Promise<Map<OptionKey, unknown>> {
         `${path}: "${name}" is not an option${suggestion(name)}. See wattmeter run --help.`,
       );
     }
-    values.set(key, parseOption(key, raw, `${path}: ${name}`));
+    values.set(key, await parseOption(key, raw, `${path}: ${name}`));
   }
   return values;
 }
@@ -109,21 +110,22 @@ export async function resolveConfig(
     const variable = environmentName(key);
     const flagValue = flags[key];
     const variableValue = environment[variable];
-    if (flagValue !== undefined) config[key] = parseOption(key, flagValue, `--${flagName(key)}`);
+    if (flagValue !== undefined)
+      config[key] = await parseOption(key, flagValue, `--${flagName(key)}`);
     else if (variableValue !== undefined && variableValue !== '')
-      config[key] = parseOption(key, variableValue, variable);
+      config[key] = await parseOption(key, variableValue, variable);
     else if (fromFile.has(key)) config[key] = fromFile.get(key);
   }
   return Object.freeze(config) as Config;
 }
 
 /** Options that a ledger kept, checked again: a journal is input too. @throws UsageError */
-export function resolveStored(kept: unknown): Config {
+export async function resolveStored(kept: unknown): Promise<Config> {
   if (kept === null || typeof kept !== 'object') return {};
   const config: Partial<Record<OptionKey, unknown>> = {};
   for (const [name, raw] of Object.entries(kept)) {
     const key = optionKeys.find((candidate) => candidate === name);
-    if (key !== undefined) config[key] = parseOption(key, raw, `the stored ${name}`);
+    if (key !== undefined) config[key] = await parseOption(key, raw, `the stored ${name}`);
   }
   return config as Config;
 }

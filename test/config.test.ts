@@ -76,9 +76,9 @@ describe('resolveConfig()', () => {
 });
 
 describe('resolveStored()', () => {
-  test('checks again what a journal kept, and passes over what it does not know', () => {
-    expect(resolveStored({ price: 0.3, sometimeLater: true })).toEqual({ price: 0.3 });
-    expect(resolveStored(undefined)).toEqual({});
-    expect(() => resolveStored({ price: 'free' })).toThrow(UsageError);
+  test('checks again what a journal kept, and passes over what it does not know', async () => {
+    expect(await resolveStored({ price: 0.3, sometimeLater: true })).toEqual({ price: 0.3 });
+    expect(await resolveStored(undefined)).toEqual({});
+    await expect(resolveStored({ price: 'free' })).rejects.toThrow(UsageError);
   });
 });

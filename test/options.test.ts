@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { OPTIONS } from '../agent/options.ts';
+import { OPTION_SCHEMAS } from '../agent/option-schemas.ts';
 
 describe('--label', () => {
   test.each([
@@ -11,12 +11,12 @@ describe('--label', () => {
     ['one text', 'team=nlp', ['team=nlp']],
     ['texts as the environment writes them', 'team=nlp,x=y', ['team=nlp', 'x=y']],
   ])('keeps every entry of %s', (_, raw, wanted) => {
-    expect(OPTIONS.label.schema.parse(raw)).toEqual(wanted);
+    expect(OPTION_SCHEMAS.label.parse(raw)).toEqual(wanted);
   });
 
   test('refuses what is no KEY=VALUE, nested mappings too', () => {
     for (const raw of ['team', { team: { name: 'nlp' } }, 7]) {
-      const { error } = OPTIONS.label.schema.safeParse(raw);
+      const { error } = OPTION_SCHEMAS.label.safeParse(raw);
       expect(error?.issues[0]?.message).toBe('must look like KEY=VALUE');
     }
   });
@@ -28,5 +28,5 @@ test.each([
   ['quiet', 'perhaps', 'must be true or false'],
   ['retainSamples', 7, 'must be a duration such as 12h or 7d'],
 ] as const)('%s: %j is refused with what it must be', (key, raw, reason) => {
-  expect(OPTIONS[key].schema.safeParse(raw).error?.issues[0]?.message).toBe(reason);
+  expect(OPTION_SCHEMAS[key].safeParse(raw).error?.issues[0]?.message).toBe(reason);
 });

@@ -16,7 +16,7 @@ export async function storedReport(
 ): Promise<DrawableReport> {
   const { context, config = {} } = options;
   const kept = await readRun(stateDirectory, id);
-  const merged = { ...resolveStored(kept.facts['pricing']), ...config };
+  const merged = { ...(await resolveStored(kept.facts['pricing'])), ...config };
   const pricing = await openPricing(merged, context, openClock());
   await refreshFeeds(pricing, context);
   const charges = await pricing.openCharges();

@@ -13,7 +13,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { parseMark } from './marks.ts';
 import type { Mark, MarkOutcome } from './windows.ts';
 
 /** The variable that tells CMD where its run's socket is. */
@@ -175,6 +174,8 @@ async function answerMark(
     response.setHeader('Connection', 'close');
     return reply(response, 413, { error: `A mark has at most ${MAX_BODY_BYTES} bytes.` });
   }
+  // Not at the top of the file: a wrapped command starts before anybody marks.
+  const { parseMark } = await import('./marks.ts');
   const parsed = parseMark(parseJson(text));
   if (parsed.kind === 'malformed') return reply(response, 400, { error: parsed.message });
   const outcome = options.mark(parsed.mark);
