@@ -3,7 +3,8 @@
 
 import { hostname } from 'node:os';
 
-import { combine, createAccount, type Account } from '../account.ts';
+import { gpuEnergyOf } from '../account/gpu-energy.ts';
+import { createAccount, type Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
 import type { ChargedInterval, Device } from '../model.ts';
@@ -232,13 +233,10 @@ function gpusOf(
 
 function summaryOf({ account, ledger, endSeconds }: RegisteredRun): RunSummary {
   const books = account.books({ endSeconds: endSeconds ?? ledger.run.startSeconds });
-  const totals = combine(books.devices.map((line) => line.totals));
   return {
     ...ledger.run,
     state: endSeconds === undefined ? 'open' : 'closed',
     ...(endSeconds === undefined ? {} : { endSeconds }),
-    ...(totals.observedSeconds > 0
-      ? { gpuJoules: totals.energyJoules, uncertaintyJoules: totals.uncertaintyJoules }
-      : {}),
+    ...gpuEnergyOf(books.devices),
   };
 }

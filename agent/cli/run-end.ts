@@ -1,6 +1,7 @@
 // A run's end: books closed, report delivered, webhook told.
 
-import { combine, type Account, type Books } from '../account.ts';
+import { gpuEnergyOf } from '../account/gpu-energy.ts';
+import type { Account, Books } from '../account.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
 import { present } from '../report/present.ts';
 import type { JobEnd } from '../run/child.ts';
@@ -19,17 +20,10 @@ export function closeRun(
   books: Books,
   end: { readonly endSeconds: Instant; readonly exitCode?: number },
 ): Promise<boolean> {
-  const measured = books.devices.filter(
-    ({ device, totals }) =>
-      device.kind === 'gpu' && device.powerOrigin === 'measured' && totals.observedSeconds > 0,
-  );
-  const totals = combine(measured.map((line) => line.totals));
   return ledger.close({
     endSeconds: end.endSeconds,
     ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
-    ...(measured.length === 0
-      ? {}
-      : { gpuJoules: totals.energyJoules, uncertaintyJoules: totals.uncertaintyJoules }),
+    ...gpuEnergyOf(books.devices),
   });
 }
 

@@ -1,6 +1,6 @@
 // What the exporter shows: snapshots composed at each settlement, the catalogue of stored runs, and the server.
 
-import { combine } from '../account.ts';
+import { gpuEnergyOf } from '../account/gpu-energy.ts';
 import type { Run } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
@@ -14,7 +14,7 @@ import type {
   Snapshot,
   SnapshotPort,
 } from '../snapshot.ts';
-import { joules, type Instant } from '../units.ts';
+import type { Instant } from '../units.ts';
 import type { Context } from './context.ts';
 import type { Pricing } from './pricing.ts';
 
@@ -153,20 +153,11 @@ const componentOf = ({ device, totals }: DeviceSnapshot): HostComponent => ({
   provenance: device.powerOrigin === 'modelled' ? 'assumed' : 'measured',
 });
 
-function openRun(run: Run, devices: readonly DeviceSnapshot[]): RunSummary {
-  const measured = devices.filter(
-    ({ device, totals }) =>
-      device.kind === 'gpu' && device.powerOrigin === 'measured' && totals.observedSeconds > 0,
-  );
-  const totals = combine(measured.map((one) => one.totals));
-  return {
-    ...run,
-    state: 'open',
-    ...(measured.length === 0
-      ? {}
-      : { gpuJoules: joules(totals.energyJoules), uncertaintyJoules: totals.uncertaintyJoules }),
-  };
-}
+const openRun = (run: Run, devices: readonly DeviceSnapshot[]): RunSummary => ({
+  ...run,
+  state: 'open',
+  ...gpuEnergyOf(devices),
+});
 
 async function openCatalogue({ stateDirectory, context }: ViewsOptions): Promise<RunCatalogue> {
   const { listRuns, summaryOf } = await import('../ledger/runs.ts');

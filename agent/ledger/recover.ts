@@ -3,7 +3,7 @@
 
 import type { FileHandle } from 'node:fs/promises';
 
-import { combine } from '../account.ts';
+import { gpuEnergyOf } from '../account/gpu-energy.ts';
 import { toUnixMilliseconds, type Instant } from '../units.ts';
 import type { RunSummary } from '../snapshot.ts';
 import { encodeFrame } from './frame.ts';
@@ -82,16 +82,10 @@ async function lockedOrNone(path: string, id: string): Promise<FileHandle | unde
 function endOf({ account, stored }: RefilledRun): RunEnd {
   const { endSeconds, exitCode } = stored;
   const { devices } = account.books({ endSeconds });
-  const measured = devices.filter(
-    ({ device }) => device.kind === 'gpu' && device.powerOrigin === 'measured',
-  );
-  const totals = combine(measured.map((one) => one.totals));
   return {
     endSeconds,
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(measured.length === 0
-      ? {}
-      : { gpuJoules: totals.energyJoules, uncertaintyJoules: totals.uncertaintyJoules }),
+    ...gpuEnergyOf(devices),
   };
 }
 
