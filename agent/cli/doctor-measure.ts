@@ -1,6 +1,6 @@
 // The mean power that one GPU reports over a stretch, uncalibrated, with its scatter: half of a calibration.
 
-import { createAccount, type Account } from '../account.ts';
+import { createAccount } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
 import { meanOf } from '../insight/doctor-calibration.ts';
@@ -74,23 +74,15 @@ interface Slots {
 async function openSlots({ config, context, clock }: Measuring): Promise<Slots> {
   const pricing = await openPricing({}, context, clock);
   const run = { id: 'calibration', host: 'localhost', startSeconds: clock.now(), labels: {} };
-  const account = createAccount(run);
   const intervals: ChargedInterval[] = [];
-  const keeping: Account = {
-    addDevice: (device, sensor) => account.addDevice(device, sensor),
-    add: (interval) => {
-      account.add(interval);
-      intervals.push(interval);
-    },
-    openWindow: (name, start) => account.openWindow(name, start),
-    addWindow: (window) => account.addWindow(window),
-    addWarning: (warning, uuid) => account.addWarning(warning, uuid),
-    totalsOf: (uuid) => account.totalsOf(uuid),
-    books: (end) => account.books(end),
-    toCheckpoint: () => account.toCheckpoint(),
-  };
-  const charges = await pricing.openCharges();
-  return { pipeline: openMetering({ config, pricing, charges, account: keeping }), intervals };
+  const pipeline = openMetering({
+    config,
+    pricing,
+    charges: await pricing.openCharges(),
+    account: createAccount(run),
+    onSettled: (settlement) => intervals.push(...settlement.intervals),
+  });
+  return { pipeline, intervals };
 }
 
 function powerOf({ pipeline, intervals }: Slots, uuid: string, where: string): ReportedPower {

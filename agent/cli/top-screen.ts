@@ -31,22 +31,28 @@ export interface ScreenSize {
 }
 
 const TALLEST_SPARKLINE = 4;
+const ROOMY_ROWS = 10;
+const FEW_ROWS = 9;
 
 /** The screen's lines, at most `rows` of at most `columns`. */
 export function drawTop(view: TopView, size: ScreenSize, paint: TopPaint): readonly string[] {
-  const head = [titleLine(view, size.columns), []];
-  const foot = [[], ...sourceLines(view)];
-  const sums = sumLines(view);
   const tableRows = view.gpus.length + 1;
-  const fixed = head.length + sums.length + foot.length + 1;
-  const height = Math.max(1, Math.min(TALLEST_SPARKLINE, size.rows - fixed - tableRows));
+  // A low screen has no room for air, a very low one none for a chart.
+  const isLow = size.rows < ROOMY_ROWS + Math.min(tableRows, FEW_ROWS);
+  const air: readonly Line[] = isLow ? [] : [[]];
+  const head = [titleLine(view, size.columns), ...air];
+  const foot = [...air, ...sourceLines(view)];
+  const sums = sumLines(view);
+  const fixed = head.length + sums.length + foot.length + air.length;
+  const left = size.rows - fixed - tableRows;
+  const height = Math.max(isLow ? 0 : 1, Math.min(TALLEST_SPARKLINE, left));
   const chart = sparkline(view.powerHistoryWatts, size.columns, height);
   const tableSpace = Math.max(2, size.rows - fixed - height);
   const lines = [
     ...head,
     ...sums,
     ...chart.map((text): Line => [{ text }]),
-    [],
+    ...air,
     ...gpuTable(view.gpus, size.columns, tableSpace),
     ...foot,
   ];
@@ -82,13 +88,18 @@ function titleLine({ elapsedSeconds, isReplay }: TopView, columns: number): Line
 const LABEL_WIDTH = 8;
 const label = (text: string): Span => ({ text: pad(text, LABEL_WIDTH), emphasis: 'faint' });
 
+const NOTHING_YET = 'nothing measured yet';
+
 function sumLines(view: TopView): Line[] {
   const { powerWatts, limitWatts, coverageRatio, cost, carbon } = view;
   const limit = limitWatts === undefined ? '' : ` of ${formatPower(limitWatts)}`;
   const seen = coverageRatio < 1 ? `   ${formatPercent(coverageRatio)} seen` : '';
+  const isBlank = view.observedSeconds === 0;
   const money =
     cost === undefined
-      ? 'no price for some of the time'
+      ? isBlank
+        ? NOTHING_YET
+        : 'no price for some of the time'
       : formatMoney(cost.amount, cost.currency, cost.uncertainty);
   const grams =
     'missing' in carbon ? carbon.missing : `${formatMass(carbon.grams)} CO2e (${carbon.zone})`;
@@ -103,7 +114,9 @@ function sumLines(view: TopView): Line[] {
     ],
     [
       label('Energy'),
-      { text: formatEnergy(view.gpuJoules, view.uncertaintyJoules), emphasis: 'strong' },
+      isBlank
+        ? { text: NOTHING_YET }
+        : { text: formatEnergy(view.gpuJoules, view.uncertaintyJoules), emphasis: 'strong' },
       { text: seen, emphasis: 'alarm' },
     ],
     [label('Cost'), { text: money }, { text: cost?.isAssumed === true ? ' (assumed price)' : '' }],

@@ -17,6 +17,8 @@ export interface TopView {
   readonly limitWatts?: number;
   /** Oldest first; a gap is undefined. */
   readonly powerHistoryWatts: readonly (number | undefined)[];
+  /** Seconds of GPU time that were measured; at 0 no energy is known. */
+  readonly observedSeconds: number;
   readonly gpuJoules: number;
   readonly uncertaintyJoules: number;
   readonly coverageRatio: number;
@@ -81,13 +83,17 @@ function sumOfAll(values: readonly (number | undefined)[]): number | undefined {
     : known.reduce((sum, value) => sum + value, 0);
 }
 
-type Sums = Pick<TopView, 'gpuJoules' | 'uncertaintyJoules' | 'coverageRatio' | 'cost' | 'carbon'>;
+type Sums = Pick<
+  TopView,
+  'observedSeconds' | 'gpuJoules' | 'uncertaintyJoules' | 'coverageRatio' | 'cost' | 'carbon'
+>;
 
 /** Energy of all GPUs since the start, vanished ones included, and what it cost and emitted. */
 function sumsOf(pipeline: Pipeline, { tariff, grid }: Pricing): Sums {
   const all = pipeline.devices().filter(({ device }) => device.kind === 'gpu');
   if (all.length === 0)
     return {
+      observedSeconds: 0,
       gpuJoules: 0,
       uncertaintyJoules: 0,
       coverageRatio: 1,
@@ -98,6 +104,7 @@ function sumsOf(pipeline: Pipeline, { tariff, grid }: Pricing): Sums {
   const known = totals.observedSeconds + gaps - totals.bridgedSeconds;
   const { costAmount, creditAmount, uncertaintyCostAmount, locationBasedGrams } = totals;
   return {
+    observedSeconds: totals.observedSeconds,
     gpuJoules: totals.energyJoules,
     uncertaintyJoules: totals.uncertaintyJoules,
     coverageRatio: known > 0 ? totals.observedSeconds / known : 1,

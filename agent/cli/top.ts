@@ -109,7 +109,12 @@ const LEAVE = '\u001B[?25h\u001B[?1049l';
 const HOME = '\u001B[H';
 const CLEAR_LINE = '\u001B[K';
 const CLEAR_REST = '\u001B[J';
-const QUIT_KEYS: ReadonlySet<string> = new Set(['q', 'Q', '\u0003', '\u001B']);
+const ESCAPE = '\u001B';
+const INTERRUPT = '\u0003';
+
+/** Keys that came together count one by one; Escape only alone, for it begins what other keys send. */
+const quits = (keys: string): boolean =>
+  keys === ESCAPE || keys.includes(INTERRUPT) || keys.toLowerCase().includes('q');
 
 async function showScreen(showing: Showing, terminal: Terminal): Promise<void> {
   const { take, context, quit, ended, everySeconds } = showing;
@@ -124,7 +129,7 @@ async function showScreen(showing: Showing, terminal: Terminal): Promise<void> {
   try {
     terminal.onResize(draw);
     terminal.onKey((key) => {
-      if (QUIT_KEYS.has(key)) quit.abort();
+      if (quits(key)) quit.abort();
     });
     draw();
     await repeat(everySeconds ?? SCREEN_EVERY_SECONDS, ended, () => {

@@ -50,10 +50,21 @@ function wattmeter(...args: readonly string[]): Promise<Answer> {
 /** Calibrates from traces: reported 55 W at 50 W, 365 W at 350 W, or what else is said. */
 async function calibrateIn(directory: string, loadReported = 365): Promise<Answer> {
   return wattmeter(
-    ...['doctor', '--calibrate', UUID, '--idle-watts', '50', '--load-watts', '350'],
-    ...['--idle-readings', traceOf(directory, 'idle', 55)],
-    ...['--load-readings', traceOf(directory, 'load', loadReported)],
-    ...['--state-dir', directory, '--trace-time-zone', 'UTC'],
+    'doctor',
+    '--calibrate',
+    UUID,
+    '--idle-watts',
+    '50',
+    '--load-watts',
+    '350',
+    '--idle-readings',
+    traceOf(directory, 'idle', 55),
+    '--load-readings',
+    traceOf(directory, 'load', loadReported),
+    '--state-dir',
+    directory,
+    '--trace-time-zone',
+    'UTC',
   );
 }
 
@@ -65,7 +76,14 @@ interface ReportedEnergy {
 
 async function replay(directory: string, trace: string) {
   const answer = await wattmeter(
-    ...['replay', trace, '--format', 'json', '--state-dir', directory, '--trace-time-zone', 'UTC'],
+    'replay',
+    trace,
+    '--format',
+    'json',
+    '--state-dir',
+    directory,
+    '--trace-time-zone',
+    'UTC',
   );
   const report = JSON.parse(answer.stdout) as {
     readonly devices: readonly ReportedEnergy[];
@@ -121,10 +139,19 @@ describe('wattmeter doctor --calibrate', () => {
   test('names the GPUs of a trace that has not this one', async () => {
     const directory = folder();
     const answer = await wattmeter(
-      ...['doctor', '--calibrate', 'GPU-9', '--idle-watts', '50', '--load-watts', '350'],
-      ...['--idle-readings', traceOf(directory, 'idle', 55)],
-      ...['--load-readings', traceOf(directory, 'load', 365)],
-      ...['--state-dir', directory],
+      'doctor',
+      '--calibrate',
+      'GPU-9',
+      '--idle-watts',
+      '50',
+      '--load-watts',
+      '350',
+      '--idle-readings',
+      traceOf(directory, 'idle', 55),
+      '--load-readings',
+      traceOf(directory, 'load', 365),
+      '--state-dir',
+      directory,
     );
     expect(answer.code).toBe(2);
     expect(answer.stderr).toContain(`only ${UUID}`);
