@@ -10,7 +10,7 @@ const MUCH_CPU_RATIO = 0.1;
 const SHORTEST_LOOK_SECONDS = 1;
 
 /** The value below which this share of the values lies; undefined of none. */
-export function quantile(values: readonly number[], share: number): number | undefined {
+function quantile(values: readonly number[], share: number): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
