@@ -5,7 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 
 import { parseReport } from '../../agent/report/schema.ts';
 import { ask } from '../exporter/client.ts';
@@ -26,7 +26,7 @@ const open = (scenario: object = {}): Workplace => {
   places.push(place);
   return place;
 };
-afterEach(() => {
+afterAll(() => {
   for (const place of places.splice(0)) place[Symbol.dispose]();
 });
 
@@ -56,7 +56,7 @@ const untilEnergy = (url: string, above: number): Promise<ReadonlyMap<string, nu
     return counters;
   }, patience);
 
-test('counters go on where they were after each kill -9, never back', async () => {
+test.concurrent('counters go on where they were after each kill -9, never back', async () => {
   const gpus = [
     { load: [{ kind: 'constant', watts: 300 }] },
     { load: [{ kind: 'constant', watts: 90 }] },
@@ -87,12 +87,12 @@ test('counters go on where they were after each kill -9, never back', async () =
   expect([...before.keys()].filter((series) => series.includes('_grams_total'))).toHaveLength(2);
 });
 
-describe('refused in one line with exit code 2', () => {
+describe.concurrent('refused in one line with exit code 2', () => {
   test('a second agent on one state directory, and the first goes on', async () => {
     const place = open();
     await using agent = startAgent(place);
     const url = await urlOf(agent);
-    const second = place.run(['agent', '--state-dir', place.stateDirectory, ...ANY_PORT]);
+    const second = await place.run(['agent', '--state-dir', place.stateDirectory, ...ANY_PORT]);
     expect(second.code).toBe(2);
     expect(second.stderr).toMatch(/^wattmeter: [^\n]*another agent[^\n]*\n$/);
     await untilEnergy(url, 0);
@@ -125,16 +125,16 @@ describe('refused in one line with exit code 2', () => {
     [['--flush-seconds', '-1']],
     [['--retain-samples', 'long']],
     [['--trace', 'x.csv', '--source', 'nvidia-smi']],
-  ])('%j', (options) => {
+  ])('%j', async (options) => {
     const place = open();
-    const ended = place.run(['agent', ...ANY_PORT, ...options]);
+    const ended = await place.run(['agent', ...ANY_PORT, ...options]);
     expect(ended.code, ended.stderr).toBe(2);
     expect(ended.stdout).toBe('');
     expect(ended.stderr).toMatch(/^wattmeter: [^\n]+\n$/);
   });
 });
 
-describe('on SIGTERM it ends with 0, soon', () => {
+describe.concurrent('on SIGTERM it ends with 0, soon', () => {
   test.each([
     ['while it samples', {}],
     ['while its driver hangs', { ignoreSigterm: true, faults: [{ kind: 'hang', fromCycle: 5 }] }],
@@ -178,7 +178,7 @@ describe('on SIGTERM it ends with 0, soon', () => {
   });
 });
 
-test('/-/ready is 503 until the first sample and 200 from then on; /-/healthy is 200 throughout', async () => {
+test.concurrent('/-/ready is 503 until the first sample and 200 from then on; /-/healthy is 200 throughout', async () => {
   const place = open({ faults: [{ kind: 'delay', seconds: 3, fromCycle: 0, untilCycle: 1 }] });
   await using agent = startAgent(place);
   const url = await urlOf(agent);
@@ -188,7 +188,7 @@ test('/-/ready is 503 until the first sample and 200 from then on; /-/healthy is
   expect((await ask(`${url}/-/healthy`)).status).toBe(200);
 });
 
-test('promtool has nothing to say about the metrics of an agent that replays', async (context) => {
+test.concurrent('promtool has nothing to say about the metrics of an agent that replays', async (context) => {
   const promtool = needProgram(context, 'promtool');
   const place = open();
   const replay = [
@@ -232,14 +232,14 @@ function traceOfOneLoad(): string {
   return `${rows.join('\n')}\n`;
 }
 
-test('a real Prometheus sees each counter grow by what the report says', async (context) => {
+test.concurrent('a real Prometheus sees each counter grow by what the report says', async (context) => {
   const program = needProgram(context, 'prometheus');
   const place = open();
   const trace = place.path('trace.csv');
   writeFileSync(trace, traceOfOneLoad());
   const priced = ['--price', '0.25', '--currency', 'EUR', '--zone', 'DEU', '--pue', '1.2'];
   const report = parseReport(
-    place.run(['replay', trace, ...priced, '--format', 'json']).stdout,
+    (await place.run(['replay', trace, ...priced, '--format', 'json'])).stdout,
     'stdout',
   );
   expect(report.energy.gpuJoules).toBeCloseTo(2250, 0);
@@ -293,7 +293,7 @@ test('a real Prometheus sees each counter grow by what the report says', async (
   );
 }, 120_000);
 
-test('a short trace is played again and again, and the counters only rise', async () => {
+test.concurrent('a short trace is played again and again, and the counters only rise', async () => {
   const place = open();
   const trace = place.path('trace.csv');
   writeFileSync(trace, traceOfOneLoad().split('\n').slice(0, 41).join('\n'));
@@ -316,7 +316,7 @@ test('a short trace is played again and again, and the counters only rise', asyn
   }, patience);
 });
 
-describe('npm start', () => {
+describe.concurrent('npm start', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'says where it is, replays where there is no GPU, and prints the bill on %s with exit code 0',
     async (signal) => {
@@ -338,7 +338,7 @@ describe('npm start', () => {
       expect(ended.code).toBe(0);
       expect(ended.stdout).toMatch(/GPU energy +\d/);
       expect(ended.stdout).toMatch(/4 × Simulated GPU 700 W · replay/);
-      expect(place.run(['runs']).stdout).toMatch(/closed/);
+      expect((await place.run(['runs'])).stdout).toMatch(/closed/);
     },
   );
 

@@ -1,6 +1,6 @@
 // The built program as its users have it: started as a process, with a folder of its own and a machine of simulated GPUs.
 
-import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
@@ -38,7 +38,8 @@ export interface Workplace extends Disposable {
   readonly double: Double;
   /** A path in the folder. */
   path(name: string): string;
-  run(args: readonly string[], options?: RunOptions): Ended;
+  /** Runs it to its end. */
+  run(args: readonly string[], options?: RunOptions): Promise<Ended>;
   start(args: readonly string[], options?: RunOptions): Running;
 }
 
@@ -66,35 +67,27 @@ export function openWorkplace(scenario: object = {}): Workplace {
     WATTMETER_SOURCE: 'nvidia-smi',
     ...extra,
   });
+  const start = (args: readonly string[], options: RunOptions = {}): Running =>
+    running(
+      spawn(process.execPath, [binaryPath, ...args], {
+        cwd: directory,
+        env: environment(options.env),
+        stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
+      }),
+    );
   return {
     directory,
     stateDirectory: join(directory, 'state-home/wattmeter'),
     double,
     path: (name) => join(directory, name),
-    run(args, options = {}) {
-      const child = spawnSync(process.execPath, [binaryPath, ...args], {
-        cwd: directory,
-        env: environment(options.env),
-        stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
-        encoding: 'utf8',
-        timeout: PATIENCE_MILLISECONDS,
-        killSignal: 'SIGKILL',
-        maxBuffer: 64 << 20,
-      });
-      return {
-        code: child.status ?? child.signal,
-        stdout: child.stdout ?? '',
-        stderr: child.stderr ?? '',
-      };
+    start,
+    async run(args, options) {
+      await using wattmeter = start(args, options);
+      const deadline = setTimeout(() => wattmeter.kill('SIGKILL'), PATIENCE_MILLISECONDS);
+      const ended = await wattmeter.ended;
+      clearTimeout(deadline);
+      return ended;
     },
-    start: (args, options = {}) =>
-      running(
-        spawn(process.execPath, [binaryPath, ...args], {
-          cwd: directory,
-          env: environment(options.env),
-          stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
-        }),
-      ),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
