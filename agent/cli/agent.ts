@@ -40,8 +40,8 @@ export const agentCommand: CommandSpec = {
     'quiet',
   ],
   examples: [
-    'wattmeter agent --web.listen-address :10360 --zone DEU --price 0.25 --currency EUR',
-    'wattmeter agent --source replay --trace fixtures/simulated-training-4gpu.csv.gz',
+    'wattmeter agent --web.listen-address :10360 --zone DEU',
+    'wattmeter agent --source replay --trace trace.csv.gz',
   ],
   async action({ config, context }) {
     const clock = openClock();

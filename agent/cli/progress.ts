@@ -64,6 +64,8 @@ function progressOf(pipeline: Pipeline, pricing: Pricing): Progress | undefined 
     Object.values(totals.gapSeconds).reduce((sum, gap) => sum + gap, 0) - totals.bridgedSeconds;
   const powers = gpus.map(({ powerWatts }) => powerWatts).filter((power) => power !== undefined);
   const known = totals.observedSeconds + gapSeconds;
+  // Before the first settled second there is no energy to show, which is not an energy of 0.
+  if (known === 0) return undefined;
   const trouble = pipeline
     .health()
     .find((source) => !source.up && source.lastSuccessSeconds !== undefined);
@@ -83,7 +85,7 @@ function progressOf(pipeline: Pipeline, pricing: Pricing): Progress | undefined 
     ...(totals.locationBasedGrams === undefined
       ? {}
       : { locationBasedGrams: totals.locationBasedGrams }),
-    coverageRatio: known > 0 ? totals.observedSeconds / known : 1,
+    coverageRatio: totals.observedSeconds / known,
     ...(trouble === undefined ? {} : { trouble: `${trouble.kind} silent` }),
   };
 }

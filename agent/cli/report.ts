@@ -27,10 +27,10 @@ export const reportCommand: CommandSpec = {
   extra: [['--merge', 'join several reports into one: each GPU is counted once'], ...FLEET_FLAGS],
   examples: [
     'wattmeter report',
-    'wattmeter report 20261123T1719 --price 0.31 --currency EUR --zone DEU --pue 1.3',
+    'wattmeter report 20261123T1719 --price 0.31 --currency EUR --zone DEU',
     'wattmeter report gpu-log.csv --format markdown',
     'wattmeter report node1.json node2.json --merge',
-    'wattmeter report --prometheus http://prometheus:9090 --job wattmeter --start -24h',
+    'wattmeter report --prometheus http://prometheus:9090 --job gpus --start -24h',
   ],
   async action(invocation) {
     const { config, operands, extra, context } = invocation;

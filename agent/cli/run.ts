@@ -61,7 +61,7 @@ export const runCommand: CommandSpec = {
   ],
   examples: [
     'wattmeter run -- torchrun train.py',
-    'wattmeter run --price 0.25 --currency EUR --zone DEU --pue 1.2 --name bert -- python train.py',
+    'wattmeter run --price 0.25 --currency EUR --zone DEU -- python train.py',
   ],
   async action({ config, operands, context }) {
     const launch = takeLaunchFacts(context.environment);

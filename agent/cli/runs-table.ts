@@ -17,7 +17,6 @@ const NAME_COLUMNS = 30;
 
 /** One line per run, oldest first, ending in a line break. */
 export function formatRuns(runs: readonly RunSummary[]): string {
-  if (runs.length === 0) return 'No runs are stored here yet. Make one: wattmeter run -- CMD\n';
   return `${tableLines(COLUMNS, runs.map(rowOf)).join('\n')}\n`;
 }
 

@@ -10,9 +10,14 @@ export const runsCommand: CommandSpec = {
   extra: [['--json', 'as JSON']],
   examples: ['wattmeter runs'],
   async action({ config, extra, context }) {
-    const runs = await listRuns(stateDirectory(config, context));
+    const directory = stateDirectory(config, context);
+    const runs = await listRuns(directory);
     context.stdout.write(
-      extra['json'] === true ? `${JSON.stringify(runs, null, 2)}\n` : formatRuns(runs),
+      extra['json'] === true
+        ? `${JSON.stringify(runs, null, 2)}\n`
+        : runs.length === 0
+          ? `No runs are stored in ${directory}. Make one: wattmeter run -- CMD\n`
+          : formatRuns(runs),
     );
     return 0;
   },

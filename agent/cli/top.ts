@@ -30,7 +30,7 @@ export const topCommand: CommandSpec = {
   ],
   examples: [
     'wattmeter top --price 0.25 --currency EUR --zone DEU',
-    'wattmeter top --source replay --trace fixtures/simulated-training-4gpu.csv.gz',
+    'wattmeter top --source replay --trace trace.csv.gz',
   ],
   async action({ config, extra, context }) {
     const clock = openClock();
