@@ -1,5 +1,6 @@
 // What stands in a report beside energy, its price and its carbon: water, embodied carbon, rent, demand charges.
 
+import { isObserved } from '../account/gpu-energy.ts';
 import type { Totals } from '../account.ts';
 import { embodiedOfRun } from '../carbon/embodied.ts';
 import { waterLitres } from '../carbon/water.ts';
@@ -18,7 +19,7 @@ export interface MeasuredUse {
   readonly endSeconds: Instant;
   readonly devices: readonly {
     readonly device: Pick<Device, 'kind' | 'model'>;
-    readonly totals: Pick<Totals, 'energyJoules'>;
+    readonly totals: Pick<Totals, 'energyJoules' | 'observedSeconds' | 'bridgedSeconds'>;
   }[];
 }
 
@@ -77,7 +78,9 @@ function waterOf(
   pricing: Pricing,
 ): ReportInput['water'] | undefined {
   if (config.wue === undefined && config.ewif === undefined) return undefined;
-  const itJoules = books.devices.reduce((sum, { totals }) => sum + totals.energyJoules, 0);
+  const observed = books.devices.filter(({ totals }) => isObserved(totals));
+  if (observed.length === 0) return undefined;
+  const itJoules = observed.reduce((sum, { totals }) => sum + totals.energyJoules, 0);
   const said = [
     config.wue === undefined ? 'WUE 0 (not given)' : `WUE ${config.wue} L/kWh as given`,
     config.ewif === undefined ? 'EWIF 0 (not given)' : `EWIF ${config.ewif} L/kWh as given`,

@@ -13,7 +13,7 @@ import { readFleet } from '../report/fleet-read.ts';
 import { fleetReport, type FleetFacts } from '../report/fleet.ts';
 import type { DeviceKind, Warning } from '../model.ts';
 import type { Report, ReportDevice } from '../report/report.ts';
-import { after, joules, type Instant } from '../units.ts';
+import { after, joules, seconds, type Instant } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
 import { extrasOf } from './extras.ts';
@@ -127,7 +127,11 @@ function withExtras(
   const { devices, hosts = [], energy } = report;
   const used = (kind: DeviceKind) => (line: ReportDevice) => ({
     device: { kind, model: line.model },
-    totals: { energyJoules: joules(line.energyJoules) },
+    totals: {
+      energyJoules: joules(line.energyJoules ?? 0),
+      observedSeconds: seconds(line.observedSeconds),
+      bridgedSeconds: seconds(line.bridgedSeconds ?? 0),
+    },
   });
   const { otherCosts, warnings, ...beside } = extrasOf(
     {

@@ -7,12 +7,11 @@ import { InputError } from '../input-error.ts';
 export interface ComparedRun {
   readonly run: { readonly id: string; readonly name?: string; readonly durationSeconds: number };
   readonly energy: {
-    readonly gpuJoules: number;
-    readonly gpuUncertaintyJoules: number;
-    readonly observedSeconds: number;
+    readonly gpuJoules?: number;
+    readonly gpuUncertaintyJoules?: number;
     readonly coverageRatio: number;
   };
-  readonly compute: { readonly energyKilowattHours: number; readonly powerMeanWatts?: number };
+  readonly compute: { readonly energyKilowattHours?: number; readonly powerMeanWatts?: number };
   readonly devices: readonly ComparedDevice[];
   readonly cost: {
     readonly currency: string;
@@ -23,7 +22,7 @@ export interface ComparedRun {
     | { readonly locationBasedGrams: number; readonly uncertaintyGrams: number }
     | { readonly missing: string };
   readonly windows: readonly {
-    readonly gpuJoules: number;
+    readonly gpuJoules?: number;
     readonly steps?: number;
     readonly tokens?: number;
   }[];
@@ -34,7 +33,7 @@ interface ComparedDevice {
   readonly uuid: string;
   readonly host?: string;
   readonly method?: string;
-  readonly uncertaintyComponents: {
+  readonly uncertaintyComponents?: {
     readonly gainJoules: number;
     readonly offsetJoules: number;
     readonly aliasJoules: number;
@@ -97,13 +96,16 @@ interface Known {
 const known = (value: number | undefined, uncertainty?: number): Known | undefined =>
   value === undefined ? undefined : { value, ...(uncertainty !== undefined && { uncertainty }) };
 
-const isMeasured = ({ energy }: ComparedRun): boolean => energy.observedSeconds > 0;
+const isMeasured = ({ energy }: ComparedRun): boolean => energy.gpuJoules !== undefined;
 
 /** Joules per counted thing over the windows that count it. */
 function perCounted(run: ComparedRun, count: 'steps' | 'tokens'): number | undefined {
-  const counted = run.windows.filter((window) => window[count] !== undefined);
+  // A window that counts and was not observed would make each step look cheaper.
+  const counted = run.windows.filter(
+    (window) => window[count] !== undefined && window.gpuJoules !== undefined,
+  );
   const things = counted.reduce((sum, window) => sum + (window[count] ?? 0), 0);
-  const energy = counted.reduce((sum, window) => sum + window.gpuJoules, 0);
+  const energy = counted.reduce((sum, { gpuJoules = 0 }) => sum + gpuJoules, 0);
   return things > 0 ? energy / things : undefined;
 }
 
@@ -145,11 +147,15 @@ function differenceUncertainty(run: ComparedRun, baseline: ComparedRun): number 
     run.devices.length === others.size &&
     pairs.every(({ device, other }) => other !== undefined && other.method === device.method);
   if (!areSame) {
-    return Math.hypot(run.energy.gpuUncertaintyJoules, baseline.energy.gpuUncertaintyJoules);
+    return Math.hypot(
+      run.energy.gpuUncertaintyJoules ?? 0,
+      baseline.energy.gpuUncertaintyJoules ?? 0,
+    );
   }
   const parts = pairs.flatMap(({ device, other }) => {
     const a = device.uncertaintyComponents;
     const b = other?.uncertaintyComponents ?? a;
+    if (a === undefined || b === undefined) return [];
     // What a part-time sensor did not see may have gone either way each time: it does not cancel.
     return [
       a.gainJoules - b.gainJoules,

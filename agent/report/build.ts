@@ -1,10 +1,19 @@
 // Books → Report: the last stage. Adds nothing that was not measured or given, and says of each figure which it is.
 
+import { isObserved } from '../account/gpu-energy.ts';
 import type { DeviceBooks, WindowBooks } from '../account.ts';
 import type { Warning } from '../model.ts';
 import { between, toKilowattHours } from '../units.ts';
 import { coverageOf, deviceLineOf, unbridgedSecondsOf } from './device.ts';
-import { figure, knownFigure, ratioOf, secondsFigure, sum, sumIfKnown } from './figure.ts';
+import {
+  figure,
+  knownFigure,
+  perThing,
+  ratioOf,
+  secondsFigure,
+  sum,
+  sumIfKnown,
+} from './figure.ts';
 import type { InputFacts, ReportInput } from './input.ts';
 import { costOf } from './money.ts';
 import { present } from './present.ts';
@@ -20,6 +29,7 @@ import {
 } from './report.ts';
 import { isoTime } from './time.ts';
 import { computeOfAll, energyOfAll } from './total.ts';
+import { NOTHING_MEASURED } from './words.ts';
 
 function runOf({ books, machine }: ReportInput): ReportRun {
   const { run, endSeconds, exitCode } = books;
@@ -47,27 +57,31 @@ function hostLineOf(books: DeviceBooks, input: ReportInput): ReportHost {
 
 function windowOf({ window, totals }: WindowBooks): ReportWindow {
   const { name, startSeconds, endSeconds, steps, tokens } = window;
-  const gpuJoules = figure(totals.energyJoules);
+  const known = isObserved(totals)
+    ? {
+        gpuJoules: figure(totals.energyJoules),
+        uncertaintyJoules: figure(totals.uncertaintyJoules),
+      }
+    : undefined;
   return {
     name,
     startTime: isoTime(startSeconds),
     endTime: isoTime(endSeconds),
     durationSeconds: secondsFigure(between(startSeconds, endSeconds)),
-    gpuJoules,
-    uncertaintyJoules: figure(totals.uncertaintyJoules),
+    ...known,
     coverageRatio: coverageOf(totals.observedSeconds, unbridgedSecondsOf(totals)),
     ...present({
       steps,
       tokens,
-      joulesPerStep: steps === undefined ? undefined : knownFigure(ratioOf(gpuJoules, steps)),
-      joulesPerToken: tokens === undefined ? undefined : knownFigure(ratioOf(gpuJoules, tokens)),
+      joulesPerStep: perThing(known?.gpuJoules, steps),
+      joulesPerToken: perThing(known?.gpuJoules, tokens),
     }),
   };
 }
 
 function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['carbon'] {
   if ('missing' in grid) return grid;
-  if (isUnknown(energy)) return { missing: NOTHING_MEASURED };
+  if (energy.facilityJoules === undefined) return { missing: NOTHING_MEASURED };
   const totals = books.devices.map((line) => line.totals);
   const location = sumIfKnown(totals.map(({ locationBasedGrams }) => locationBasedGrams));
   if (location === undefined) {
@@ -79,7 +93,7 @@ function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['c
   const intensity = ratioOf(location, facility);
   const uncertainty = toKilowattHours(
     energy.powerUsageEffectiveness *
-      Math.hypot(energy.gpuUncertaintyJoules, energy.hostUncertaintyJoules ?? 0),
+      Math.hypot(energy.gpuUncertaintyJoules ?? 0, energy.hostUncertaintyJoules ?? 0),
   );
   const market = sumIfKnown(totals.map(({ marketBasedGrams }) => marketBasedGrams));
   const carbon: ReportCarbon = present({
@@ -109,17 +123,9 @@ function inputOf(inputs: readonly InputFacts[]): ReportInputFile | undefined {
   };
 }
 
-const NOTHING_MEASURED = 'no energy was measured';
-
-/** Neither a GPU was observed nor anything else counted: its joules are 0 only because nobody knows them. */
-const isUnknown = (energy: ReportEnergy): boolean =>
-  energy.observedSeconds === 0 &&
-  energy.modelledJoules === undefined &&
-  (energy.gapSeconds > 0 || energy.hostJoules === undefined);
-
-// A zero that nobody measured must not pass for an idle machine.
+// An energy that nobody measured must not pass for that of an idle machine.
 function findingsOf(energy: ReportEnergy, deviceCount: number): readonly Warning[] {
-  if (!isUnknown(energy)) return [];
+  if (energy.itJoules !== undefined) return [];
   const message =
     deviceCount === 0
       ? 'No GPU was found, so no energy was measured. Run `wattmeter doctor` to see why.'
@@ -150,13 +156,15 @@ export function buildReport(input: ReportInput): Report {
     devices,
     hosts: hosts.length > 0 ? hosts : undefined,
     cost: costOf({
-      ...(isUnknown(energy) && { missing: NOTHING_MEASURED }),
       tariff: input.tariff,
       totals: books.devices.map(({ totals }) => totals),
-      facilityKilowattHours: compute.energyKilowattHours,
       startSeconds: books.run.startSeconds,
       endSeconds: books.endSeconds,
-      ...present({ pricePeriods: input.pricePeriods, otherCosts: input.otherCosts }),
+      ...present({
+        facilityKilowattHours: compute.energyKilowattHours,
+        pricePeriods: input.pricePeriods,
+        otherCosts: input.otherCosts,
+      }),
     }),
     carbon: carbonOf(input, energy),
     embodied: input.embodied,

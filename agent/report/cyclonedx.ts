@@ -17,10 +17,12 @@ const ACTIVITIES: readonly string[] = [
 ];
 const GRAMS_PER_TONNE = 1e6;
 
-const property = (name: string, value: string | number): { name: string; value: string } => ({
-  name: `wattmeter:${name}`,
-  value: String(value),
-});
+/** A property of ours; none where the value is unknown. */
+const property = (
+  name: string,
+  value: string | number | undefined,
+): readonly { name: string; value: string }[] =>
+  value === undefined ? [] : [{ name: `wattmeter:${name}`, value: String(value) }];
 
 /** What the activity was: the run's label `activity`, else training. */
 function activityOf({ run }: Report): string {
@@ -28,11 +30,13 @@ function activityOf({ run }: Report): string {
   return label !== undefined && ACTIVITIES.includes(label) ? label : 'training';
 }
 
-function consumptionOf(report: Report): object {
-  const { carbon, compute, energy } = report;
+/** One consumption; none where the energy is unknown, because the standard has no word for that. */
+function consumptionsOf(report: Report): object[] {
+  const { carbon, compute } = report;
+  if (compute.energyKilowattHours === undefined) return [];
   const measure = { value: compute.energyKilowattHours, unit: 'kWh' };
   const tonnes = 'missing' in carbon ? undefined : carbon.locationBasedGrams / GRAMS_PER_TONNE;
-  return present({
+  const consumption = present({
     activity: activityOf(report),
     energyProviders: [
       {
@@ -44,17 +48,20 @@ function consumptionOf(report: Report): object {
     ],
     activityEnergyCost: measure,
     co2CostEquivalent: tonnes === undefined ? undefined : { value: tonnes, unit: 'tCO2eq' },
-    properties: [
-      property('gpuJoules', energy.gpuJoules),
-      property('gpuUncertaintyJoules', energy.gpuUncertaintyJoules),
-      property('coverageRatio', energy.coverageRatio),
-      property('powerUsageEffectiveness', energy.powerUsageEffectiveness),
-      ...('missing' in carbon
-        ? [property('carbonMissing', carbon.missing)]
-        : [property('carbonDataset', `${carbon.dataset}, ${carbon.vintage}`)]),
-    ],
+    properties: propertiesOf(report),
   });
+  return [consumption];
 }
+
+const propertiesOf = ({ energy, carbon }: Report): object[] => [
+  ...property('gpuJoules', energy.gpuJoules),
+  ...property('gpuUncertaintyJoules', energy.gpuUncertaintyJoules),
+  ...property('coverageRatio', energy.coverageRatio),
+  ...property('powerUsageEffectiveness', energy.powerUsageEffectiveness),
+  ...('missing' in carbon
+    ? property('carbonMissing', carbon.missing)
+    : property('carbonDataset', `${carbon.dataset}, ${carbon.vintage}`)),
+];
 
 /** A BOM with one machine-learning model, to be merged into the model's own. */
 export function formatCycloneDx(report: Report): string {
@@ -75,7 +82,7 @@ export function formatCycloneDx(report: Report): string {
         name: run.name ?? run.id,
         modelCard: {
           considerations: {
-            environmentalConsiderations: { energyConsumptions: [consumptionOf(report)] },
+            environmentalConsiderations: { energyConsumptions: consumptionsOf(report) },
           },
         },
       },

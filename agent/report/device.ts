@@ -1,5 +1,6 @@
 // One device's books as one line of the report.
 
+import { isObserved } from '../account/gpu-energy.ts';
 import type { DeviceBooks, Totals, UncertaintyComponents } from '../account.ts';
 import { meanPower } from '../units.ts';
 import { figure, knownFigure, secondsFigure, sum } from './figure.ts';
@@ -59,10 +60,29 @@ function gapEstimateOf(
   };
 }
 
-/** The line of a device. */
+const chargesOf = (
+  totals: Totals,
+): Pick<
+  ReportDevice,
+  | 'facilityKilowattHours'
+  | 'energyCost'
+  | 'uncertaintyCost'
+  | 'locationBasedGrams'
+  | 'marketBasedGrams'
+> =>
+  present({
+    facilityKilowattHours: figure(totals.facilityKilowattHours),
+    energyCost: knownFigure(netCostOf(totals)),
+    uncertaintyCost: knownFigure(totals.uncertaintyCostAmount),
+    locationBasedGrams: knownFigure(totals.locationBasedGrams),
+    marketBasedGrams: knownFigure(totals.marketBasedGrams),
+  });
+
+/** The line of a device; of one that was never observed, energy and all that follows from it is unknown. */
 export function deviceLineOf({ device, sensor, totals, warnings }: DeviceBooks): ReportDevice {
   const gapSeconds = unbridgedSecondsOf(totals);
   const observedSeconds = secondsFigure(totals.observedSeconds);
+  const isKnown = isObserved(totals);
   return {
     ...present({
       uuid: device.uuid,
@@ -72,9 +92,11 @@ export function deviceLineOf({ device, sensor, totals, warnings }: DeviceBooks):
       driverVersion: device.driverVersion,
       method: device.powerOrigin === 'modelled' ? 'modelled' : totals.method,
     }),
-    energyJoules: figure(totals.energyJoules),
-    uncertaintyJoules: figure(totals.uncertaintyJoules),
-    uncertaintyComponents: componentsOf(totals.components),
+    ...(isKnown && {
+      energyJoules: figure(totals.energyJoules),
+      uncertaintyJoules: figure(totals.uncertaintyJoules),
+      uncertaintyComponents: componentsOf(totals.components),
+    }),
     ...gapEstimateOf(totals, gapSeconds),
     coverageRatio: coverageOf(observedSeconds, gapSeconds),
     observedSeconds,
@@ -94,13 +116,7 @@ export function deviceLineOf({ device, sensor, totals, warnings }: DeviceBooks):
       periodSeconds: sensor.periodSeconds,
       origin: sensor.origin,
     }),
-    ...present({
-      facilityKilowattHours: figure(totals.facilityKilowattHours),
-      energyCost: knownFigure(netCostOf(totals)),
-      uncertaintyCost: knownFigure(totals.uncertaintyCostAmount),
-      locationBasedGrams: knownFigure(totals.locationBasedGrams),
-      marketBasedGrams: knownFigure(totals.marketBasedGrams),
-      warnings,
-    }),
+    ...(isKnown && chargesOf(totals)),
+    warnings,
   };
 }

@@ -2,9 +2,8 @@
 
 import { iso31661 } from 'iso-3166';
 
-import { toKilowattHours } from '../units.ts';
 import { csvOf } from './csv.ts';
-import { sum } from './figure.ts';
+import { sumOfKnown } from './figure.ts';
 import type { Report, ReportHost } from './report.ts';
 import { modelsInWords } from './words.ts';
 
@@ -19,15 +18,13 @@ const processorsOf = ({ hosts = [] }: Report): readonly ReportHost[] =>
   hosts.filter((host) => !isMemory(host));
 
 const powerOf = (lines: readonly { readonly powerMeanWatts?: number }[]): number | undefined =>
-  lines.length === 0 ? undefined : sum(lines.map(({ powerMeanWatts }) => powerMeanWatts ?? 0));
+  sumOfKnown(lines.map(({ powerMeanWatts }) => powerMeanWatts));
 
 // CodeCarbon multiplies each component by PUE, so that they add up to energy_consumed.
 const energyOf = (
-  lines: readonly { readonly facilityKilowattHours: number }[],
+  lines: readonly { readonly facilityKilowattHours?: number }[],
 ): number | undefined =>
-  lines.length === 0
-    ? undefined
-    : sum(lines.map(({ facilityKilowattHours }) => facilityKilowattHours));
+  sumOfKnown(lines.map(({ facilityKilowattHours }) => facilityKilowattHours));
 
 const kilogramsOf = ({ carbon }: Report): number | undefined =>
   'missing' in carbon ? undefined : carbon.locationBasedGrams / 1000;
@@ -55,7 +52,7 @@ const COLUMNS = {
   cpu_energy: (report) => energyOf(processorsOf(report)),
   gpu_energy: ({ devices }) => energyOf(devices),
   ram_energy: (report) => energyOf(memoryOf(report)),
-  energy_consumed: ({ energy }) => toKilowattHours(energy.facilityJoules),
+  energy_consumed: ({ compute }) => compute.energyKilowattHours,
   water_consumed: ({ water }) => water?.waterLitres,
   country_name: (report) => iso31661.find(({ alpha3 }) => alpha3 === zoneOf(report))?.name,
   country_iso_code: zoneOf,

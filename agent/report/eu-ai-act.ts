@@ -40,13 +40,15 @@ export function formatEuAiAct(report: Report): string {
   const hardwareSeconds = sum(
     devices.map(({ observedSeconds, gapSeconds }) => observedSeconds + gapSeconds),
   );
-  const isKnown = energy.observedSeconds > 0 || energy.modelledJoules !== undefined;
+  const { facilityJoules } = energy;
+  const isKnown = energy.gpuJoules !== undefined || energy.modelledJoules !== undefined;
   return stringify(
     present({
       model: run.name ?? run.id,
-      training_energy_megawatt_hours: isKnown
-        ? twoDigits(energy.facilityJoules / JOULES_PER_MEGAWATT_HOUR)
-        : undefined,
+      training_energy_megawatt_hours:
+        isKnown && facilityJoules !== undefined
+          ? twoDigits(facilityJoules / JOULES_PER_MEGAWATT_HOUR)
+          : undefined,
       measured_or_estimated: basisOf(report),
       method:
         `${methodSentence(devices)} Multiplied by a power usage effectiveness of ` +

@@ -19,14 +19,27 @@ export const knownFigure = (value: number | undefined): number | undefined =>
 export const sum = (values: readonly number[]): number =>
   values.reduce((total, value) => total + value, 0);
 
+/** Σ of the values that are known; unknown where none is. What is left out must be said elsewhere, as gaps are. */
+export function sumOfKnown(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : sum(known);
+}
+
 /** How independent uncertainties combine: √Σu². */
 export const rootOfSquares = (values: readonly number[]): number => Math.hypot(...values);
 
-/** Σ of values of which one is unknown is unknown. */
+/** Σ of values of which one is unknown is unknown, and so is that of none. */
 export function sumIfKnown(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
-  return known.length === values.length ? sum(known) : undefined;
+  return known.length > 0 && known.length === values.length ? sum(known) : undefined;
 }
+
+/** Energy ÷ count, such as joules per step; unknown where one of them is, or there was nothing to count. */
+export const perThing = (
+  energy: number | undefined,
+  count: number | undefined,
+): number | undefined =>
+  energy === undefined || count === undefined ? undefined : knownFigure(ratioOf(energy, count));
 
 /** Part ÷ whole; undefined when there is no whole. */
 export const ratioOf = (part: number, whole: number): number | undefined =>

@@ -13,7 +13,7 @@ import {
   formatValue,
 } from '../display/quantity.ts';
 import type { Report } from './report.ts';
-import { gapsInWords, labelled, priceInWords } from './words.ts';
+import { energyInWords, gapsInWords, labelled, priceInWords } from './words.ts';
 
 const LABEL_WIDTH = 16;
 
@@ -38,13 +38,12 @@ export function figuresOf(report: Report): Figure[] {
 
 function energyRows({ energy, devices }: Report): Figure[] {
   const rows: Figure[] = [];
-  const isMeasured = energy.observedSeconds > 0;
+  const isMeasured = energy.gpuJoules !== undefined;
   if (isMeasured || energy.modelledJoules === undefined) {
-    const known = formatEnergy(energy.gpuJoules, energy.gpuUncertaintyJoules);
     const isLone = devices.length === 1;
     rows.push({
       label: 'GPU energy',
-      value: isMeasured ? known : 'not measured',
+      value: energyInWords(energy.gpuJoules, energy.gpuUncertaintyJoules),
       note: isMeasured ? `measured${isLone ? '' : `, ${devices.length} GPUs together`}` : '',
     });
   }
@@ -58,7 +57,7 @@ function energyRows({ energy, devices }: Report): Figure[] {
     rows.push({ label: 'Host energy', value: formatEnergy(energy.hostJoules, margin), note });
   }
   const { powerUsageEffectiveness: pue, powerUsageEffectivenessProvenance: provenance } = energy;
-  if (rows.every(({ value }) => value === 'not measured')) return rows;
+  if (energy.facilityJoules === undefined) return rows;
   const value = formatEnergy(energy.facilityJoules);
   const note = labelled(`IT energy × PUE ${formatRatio(pue)}`, provenance);
   return [...rows, { label: 'E_compute', value, note }];

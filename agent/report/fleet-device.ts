@@ -122,6 +122,7 @@ export function lineOf(device: FleetDevice, span: Span): ReportDevice {
   const components = componentsOf(device, observedSeconds);
   const uncertainty = COVERAGE_FACTOR * Math.hypot(...Object.values(components));
   const cost = netCostOf(device);
+  const isKnown = sums.enclosed !== undefined;
   return present({
     uuid: device.uuid,
     index: Number(labels['gpu'] ?? 0),
@@ -130,9 +131,11 @@ export function lineOf(device: FleetDevice, span: Span): ReportDevice {
     source: info['source'] ?? 'unknown',
     driverVersion: info['driver_version'] === '' ? undefined : info['driver_version'],
     method: METHODS.find((method) => method === info['method']),
-    energyJoules: figure(sums.energyJoules),
-    uncertaintyJoules: figure(uncertainty),
-    uncertaintyComponents: components,
+    ...(isKnown && {
+      energyJoules: figure(sums.energyJoules),
+      uncertaintyJoules: figure(uncertainty),
+      uncertaintyComponents: components,
+    }),
     coverageRatio: coverageOf(secondsFigure(observedSeconds), unbridged),
     observedSeconds: secondsFigure(observedSeconds),
     gapSeconds: unbridged,
@@ -150,11 +153,14 @@ export function lineOf(device: FleetDevice, span: Span): ReportDevice {
       periodSeconds: knownFigure(sums.scrapeSeconds),
       origin: 'scraped',
     }),
-    facilityKilowattHours: figure(charged.facilityKilowattHours),
-    energyCost: knownFigure(cost),
-    uncertaintyCost: costUncertaintyOf(cost, uncertainty, sums.energyJoules),
-    locationBasedGrams: knownFigure(gramsOf(charged.location)),
-    marketBasedGrams: knownFigure(gramsOf(charged.market)),
+    ...(isKnown &&
+      present({
+        facilityKilowattHours: figure(charged.facilityKilowattHours),
+        energyCost: knownFigure(cost),
+        uncertaintyCost: costUncertaintyOf(cost, uncertainty, sums.energyJoules),
+        locationBasedGrams: knownFigure(gramsOf(charged.location)),
+        marketBasedGrams: knownFigure(gramsOf(charged.market)),
+      })),
     warnings: [],
   });
 }

@@ -121,6 +121,8 @@ function edges({
   gpuUncertaintyJoules,
   gpuUncertaintyComponents,
 }: ReportEnergy): Warning | undefined {
+  if (gpuUncertaintyJoules === undefined || gpuUncertaintyComponents === undefined)
+    return undefined;
   const edge = 2 * gpuUncertaintyComponents.edgeJoules;
   if (edge < NOTABLE_PART * gpuUncertaintyJoules) return undefined;
   return {

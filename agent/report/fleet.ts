@@ -24,6 +24,7 @@ import {
 } from './report.ts';
 import { isoTime } from './time.ts';
 import { computeOfAll, energyOfAll } from './total.ts';
+import { NOTHING_MEASURED } from './words.ts';
 
 /** What a fleet's report is made of. */
 export interface FleetFacts {
@@ -117,7 +118,7 @@ function effectivenessOf(
 function costOfFleet(
   facts: FleetFacts,
   measured: readonly FleetDevice[],
-  facilityKilowattHours: number,
+  facilityKilowattHours: number | undefined,
 ): ReportCost {
   const currencies = [...moneyByCurrency(measured).keys()];
   const tariff = facts.given.tariff ?? exportedTariff(measured);
@@ -132,10 +133,9 @@ function costOfFleet(
   return costOf({
     tariff,
     totals,
-    facilityKilowattHours,
     startSeconds: facts.span.startSeconds,
     endSeconds: facts.span.endSeconds,
-    ...present({ pricePeriods: facts.given.pricePeriods, missing }),
+    ...present({ facilityKilowattHours, pricePeriods: facts.given.pricePeriods, missing }),
   });
 }
 
@@ -143,7 +143,7 @@ function whyNoCost(
   measured: readonly FleetDevice[],
   currencies: readonly string[],
 ): string | undefined {
-  if (measured.length === 0) return 'no energy was measured';
+  if (measured.length === 0) return NOTHING_MEASURED;
   if (currencies.length > 1) {
     return `nodes are priced in ${currencies.join(' and ')}, which are listed apart; give --price and --currency to price them alike`;
   }
@@ -182,7 +182,7 @@ function carbonOfFleet(
   measured: readonly FleetDevice[],
   energy: ReportEnergy,
 ): Report['carbon'] {
-  if (measured.length === 0) return { missing: 'no energy was measured' };
+  if (energy.facilityJoules === undefined) return { missing: NOTHING_MEASURED };
   const grid = pricing.givesCarbon ? given.grid : exportedGrid(measured);
   if (grid === undefined) return { missing: 'the nodes export no grams: give --zone or --grid' };
   if ('missing' in grid) return grid;
@@ -196,7 +196,9 @@ function carbonOfFleet(
   const market = sumIfKnown(measured.map(({ charged }) => gramsOf(charged.market)));
   const facility = toKilowattHours(energy.facilityJoules);
   const intensity = ratioOf(location, facility);
-  const uncertainty = toKilowattHours(energy.gpuUncertaintyJoules * energy.powerUsageEffectiveness);
+  const uncertainty = toKilowattHours(
+    (energy.gpuUncertaintyJoules ?? 0) * energy.powerUsageEffectiveness,
+  );
   const method = pricing.givesCarbon ? grid.market?.method : 'as the nodes export it';
   const carbon: ReportCarbon = present({
     locationBasedGrams: figure(location),

@@ -19,7 +19,8 @@ interface FocusRow extends Omit<ReportPricePeriod, 'pricePerKilowattHour' | 'ene
 
 /** Rows whose cost is quantity × price; where prices changed and were not kept, one row without a unit price. */
 function rowsOf({ cost, run, compute }: Report): readonly FocusRow[] {
-  if (cost.energyCost === undefined) {
+  const { energyKilowattHours: facilityKilowattHours } = compute;
+  if (cost.energyCost === undefined || facilityKilowattHours === undefined) {
     throw new InputError(
       `Run ${run.id}`,
       `it has no cost (${cost.missing ?? 'no price'}), and a FOCUS row must have one`,
@@ -28,7 +29,6 @@ function rowsOf({ cost, run, compute }: Report): readonly FocusRow[] {
   }
   if (cost.periods === undefined) {
     const { startTime, endTime } = run;
-    const facilityKilowattHours = compute.energyKilowattHours;
     return [{ startTime, endTime, facilityKilowattHours, cost: plainCost(cost.energyCost) }];
   }
   return cost.periods.map((period) => ({ ...period, cost: exactCost(period).toFixed() }));
@@ -48,12 +48,12 @@ function monthOf(time: string, monthsLater: number): string {
 
 /** Part of the IT energy that a sensor measured. */
 function measuredShareOf({ devices, hosts = [], energy }: Report): number | undefined {
-  if (energy.itJoules === 0) return undefined;
+  if (energy.itJoules === undefined || energy.itJoules === 0) return undefined;
   const sensed = [
     ...measuredOf(devices),
     ...hosts.filter(({ provenance }) => provenance === 'measured'),
   ];
-  return sum(sensed.map(({ energyJoules }) => energyJoules)) / energy.itJoules;
+  return sum(sensed.map(({ energyJoules = 0 }) => energyJoules)) / energy.itJoules;
 }
 
 function uncertaintyPercentOf({ cost }: Report): number | undefined {
@@ -109,7 +109,7 @@ const COLUMNS = {
 
 // Shared out by energy: over all rows it adds up to the report's figure, whatever the intensity did meanwhile.
 function carbonKilogramsOf(row: FocusRow, { carbon, energy }: Report): number | undefined {
-  if ('missing' in carbon) return undefined;
+  if ('missing' in carbon || energy.facilityJoules === undefined) return undefined;
   const facility = toKilowattHours(energy.facilityJoules);
   if (facility === 0) return 0;
   return (carbon.locationBasedGrams / 1000) * (row.facilityKilowattHours / facility);

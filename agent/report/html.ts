@@ -4,7 +4,7 @@ import { formatDuration, formatEnergy, formatPercent, formatPower } from '../dis
 import { figuresOf } from './figures.ts';
 import { powerProfile, type PowerSeries } from './power-profile.ts';
 import type { Report, ReportDevice } from './report.ts';
-import { methodSentence, modelsInWords, uncertaintySentence } from './words.ts';
+import { energyInWords, methodSentence, modelsInWords, uncertaintySentence } from './words.ts';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1b1f24;--faint:#667;--line:#d5d9de;--paper:#fff;--mark:#0a6e4f;--alarm:#8a4b00}
@@ -60,12 +60,7 @@ const deviceRow = (device: ReportDevice, isMixed: boolean): string =>
     cell(device.host === undefined ? String(device.index) : `${device.host}:${device.index}`),
     ...(isMixed ? [cell(device.model)] : []),
     cell(device.uuid, 'uuid'),
-    cell(
-      device.observedSeconds > 0
-        ? formatEnergy(device.energyJoules, device.uncertaintyJoules)
-        : 'not measured',
-      'number',
-    ),
+    cell(energyInWords(device.energyJoules, device.uncertaintyJoules), 'number'),
     cell(device.powerMeanWatts === undefined ? '–' : formatPower(device.powerMeanWatts), 'number'),
     cell(device.powerMaxWatts === undefined ? '–' : formatPower(device.powerMaxWatts), 'number'),
     cell(formatPercent(device.coverageRatio), 'number'),
@@ -87,7 +82,7 @@ function windowTable({ windows }: Report): string {
     rowOf([
       cell(name),
       cell(formatDuration(durationSeconds), 'number'),
-      cell(formatEnergy(gpuJoules, uncertaintyJoules), 'number'),
+      cell(energyInWords(gpuJoules, uncertaintyJoules), 'number'),
     ]),
   );
   return `<h2>Windows</h2>${tableOf(['window', 'duration', 'energy'], rows, 1)}`;

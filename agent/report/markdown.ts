@@ -25,7 +25,7 @@ const escaped = (text: string): string => plain(text).replaceAll(/[\\`*_{}[\]<>|
 
 function energySentence({ energy, run, devices, wattmeterVersion }: Report): string {
   const hardware = `${escaped(modelsInWords(devices))} over ${formatDuration(run.durationSeconds)}`;
-  if (energy.observedSeconds === 0) {
+  if (energy.gpuJoules === undefined) {
     return `The energy of this run was not measured (Wattmeter ${wattmeterVersion}).`;
   }
   return (
@@ -36,7 +36,7 @@ function energySentence({ energy, run, devices, wattmeterVersion }: Report): str
 
 function facilitySentence(report: Report): string {
   const { energy, cost, carbon } = report;
-  if (energy.itJoules === 0) return '';
+  if (energy.facilityJoules === undefined || energy.facilityJoules === 0) return '';
   const { powerUsageEffectiveness: pue, powerUsageEffectivenessProvenance: provenance } = energy;
   const host =
     energy.hostJoules === undefined

@@ -6,7 +6,7 @@ import { coverageOf } from './device.ts';
 import {
   figure,
   knownFigure,
-  ratioOf,
+  perThing,
   rootOfSquares,
   secondsFigure,
   sum,
@@ -95,12 +95,9 @@ function sharesOf(group: readonly LineOfReport[]): Share[] {
   });
 }
 
-type RequiredKey =
-  | 'energyJoules'
-  | 'observedSeconds'
-  | 'gapSeconds'
-  | 'sampleCount'
-  | 'facilityKilowattHours';
+type RequiredKey = 'observedSeconds' | 'gapSeconds' | 'sampleCount';
+/** A part that was not observed leaves these out; its time stands among the gaps. */
+type ObservedKey = 'energyJoules' | 'facilityKilowattHours';
 type OptionalKey =
   | 'counterJoules'
   | 'integralJoules'
@@ -125,7 +122,8 @@ const knownOf = (shares: readonly Share[], key: OptionalKey): number | undefined
     ),
   );
 
-function gapFigureOf(shares: readonly Share[], key: GapKey): number | undefined {
+/** Of the lines that have it. */
+function partsOf(shares: readonly Share[], key: GapKey | ObservedKey): number | undefined {
   const having = shares.filter(({ line }) => line[key] !== undefined);
   if (having.length === 0) return undefined;
   return figure(sum(having.map(({ line, share }) => (line[key] ?? 0) * share)));
@@ -134,7 +132,7 @@ function gapFigureOf(shares: readonly Share[], key: GapKey): number | undefined 
 /** Gain, offset and alias are one board's: they add up linearly. The rest is independent (MEASUREMENT.md §4.8). */
 function componentsOf(shares: readonly Share[]): ReportUncertainty {
   const parts = (key: keyof ReportUncertainty): number[] =>
-    shares.map(({ line, share }) => line.uncertaintyComponents[key] * share);
+    shares.map(({ line, share }) => (line.uncertaintyComponents?.[key] ?? 0) * share);
   const spread = shares.map(({ line, proRataSeconds }) => {
     const { powerMaxWatts = 0, powerMinWatts = 0 } = line;
     return (proRataSeconds * (powerMaxWatts - powerMinWatts)) / Math.sqrt(12);
@@ -182,10 +180,11 @@ function mergedLine(
   if (counted.length === 1) return { ...first.line, host: first.host };
   const { uuid, index, model, source, sensor, driverVersion, ratedPowerWatts } = first.line;
   const lines = counted.map(({ line }) => line);
-  const energyJoules = totalOf(counted, 'energyJoules');
+  const energyJoules = partsOf(counted, 'energyJoules');
+  const observed = counted.filter(({ line }) => line.energyJoules !== undefined);
   const observedSeconds = totalOf(counted, 'observedSeconds');
   const gapSeconds = totalOf(counted, 'gapSeconds');
-  const uncertaintyComponents = componentsOf(counted);
+  const uncertaintyComponents = observed.length === 0 ? undefined : componentsOf(observed);
   return present({
     uuid,
     index,
@@ -197,18 +196,18 @@ function mergedLine(
     ratedPowerWatts,
     method: methodOf(lines.map(({ method }) => method)),
     energyJoules,
-    uncertaintyJoules: figure(
-      COVERAGE_FACTOR * rootOfSquares(Object.values(uncertaintyComponents)),
-    ),
+    uncertaintyJoules:
+      uncertaintyComponents &&
+      figure(COVERAGE_FACTOR * rootOfSquares(Object.values(uncertaintyComponents))),
     uncertaintyComponents,
-    gapEstimateJoules: gapFigureOf(counted, 'gapEstimateJoules'),
-    gapEstimateUncertaintyJoules: gapFigureOf(counted, 'gapEstimateUncertaintyJoules'),
+    gapEstimateJoules: partsOf(counted, 'gapEstimateJoules'),
+    gapEstimateUncertaintyJoules: partsOf(counted, 'gapEstimateUncertaintyJoules'),
     coverageRatio: coverageOf(observedSeconds, gapSeconds),
     observedSeconds,
     gapSeconds,
     gapSecondsByReason: gapsOf(counted),
-    bridgedSeconds: gapFigureOf(counted, 'bridgedSeconds'),
-    powerMeanWatts: knownFigure(ratioOf(energyJoules, observedSeconds)),
+    bridgedSeconds: partsOf(counted, 'bridgedSeconds'),
+    powerMeanWatts: perThing(energyJoules, observedSeconds),
     powerMaxWatts: extreme(
       Math.max,
       lines.map(({ powerMaxWatts }) => powerMaxWatts),
@@ -220,11 +219,11 @@ function mergedLine(
     sampleCount: Math.round(totalOf(counted, 'sampleCount')),
     counterJoules: knownOf(counted, 'counterJoules'),
     integralJoules: knownOf(counted, 'integralJoules'),
-    facilityKilowattHours: totalOf(counted, 'facilityKilowattHours'),
-    energyCost: knownOf(counted, 'energyCost'),
-    uncertaintyCost: knownOf(counted, 'uncertaintyCost'),
-    locationBasedGrams: knownOf(counted, 'locationBasedGrams'),
-    marketBasedGrams: knownOf(counted, 'marketBasedGrams'),
+    facilityKilowattHours: partsOf(counted, 'facilityKilowattHours'),
+    energyCost: knownOf(observed, 'energyCost'),
+    uncertaintyCost: knownOf(observed, 'uncertaintyCost'),
+    locationBasedGrams: knownOf(observed, 'locationBasedGrams'),
+    marketBasedGrams: knownOf(observed, 'marketBasedGrams'),
     warnings: lines.flatMap(({ warnings }) => warnings),
   });
 }

@@ -2,7 +2,15 @@
 
 import { between } from '../units.ts';
 import { coverageOf } from './device.ts';
-import { figure, knownFigure, ratioOf, rootOfSquares, secondsFigure, sum } from './figure.ts';
+import {
+  figure,
+  knownFigure,
+  perThing,
+  rootOfSquares,
+  secondsFigure,
+  sum,
+  sumOfKnown,
+} from './figure.ts';
 import { present } from './present.ts';
 import type { Report, ReportWindow } from './report.ts';
 import { instantOf } from './time.ts';
@@ -43,24 +51,28 @@ function mergedWindow(windows: readonly ReportWindow[]): ReportWindow {
       .map((window) => window.endTime)
       .toSorted()
       .at(-1) ?? '';
-  const gpuJoules = figure(sum(windows.map((window) => window.gpuJoules)));
+  const observed = windows.filter((window) => window.gpuJoules !== undefined);
+  const gpuJoules = knownFigure(sumOfKnown(observed.map((window) => window.gpuJoules)));
   const steps = agreed(windows.map((window) => window.steps));
   const tokens = agreed(windows.map((window) => window.tokens));
   const durations = windows.map((window) => window.durationSeconds);
-  const observed = sum(windows.map((window) => window.coverageRatio * window.durationSeconds));
+  const seen = sum(windows.map((window) => window.coverageRatio * window.durationSeconds));
   return {
     name: windows[0]?.name ?? '',
     startTime,
     endTime,
     durationSeconds: secondsFigure(between(instantOf(startTime), instantOf(endTime))),
-    gpuJoules,
-    uncertaintyJoules: figure(rootOfSquares(windows.map((window) => window.uncertaintyJoules))),
-    coverageRatio: coverageOf(observed, Math.max(0, sum(durations) - observed)),
+    coverageRatio: coverageOf(seen, Math.max(0, sum(durations) - seen)),
     ...present({
+      gpuJoules,
+      uncertaintyJoules:
+        gpuJoules === undefined
+          ? undefined
+          : figure(rootOfSquares(observed.map((window) => window.uncertaintyJoules ?? 0))),
       steps,
       tokens,
-      joulesPerStep: steps === undefined ? undefined : knownFigure(ratioOf(gpuJoules, steps)),
-      joulesPerToken: tokens === undefined ? undefined : knownFigure(ratioOf(gpuJoules, tokens)),
+      joulesPerStep: perThing(gpuJoules, steps),
+      joulesPerToken: perThing(gpuJoules, tokens),
     }),
   };
 }

@@ -28,7 +28,8 @@ import {
   type ReportRun,
 } from './report.ts';
 import { instantOf, isoTime } from './time.ts';
-import { computeOfAll, energyOfAll } from './total.ts';
+import { computeOfAll, energyOfAll, observedOf } from './total.ts';
+import { NOTHING_MEASURED } from './words.ts';
 
 /** Who merges, and when. */
 export interface MergeFacts {
@@ -169,8 +170,8 @@ function effectivenessOf(
 ): { readonly value: number; readonly provenance: Provenance } {
   const energies = reports.map(({ energy }) => energy);
   const one = common(energies.map((energy) => energy.powerUsageEffectiveness));
-  const it = toKilowattHours(sum(lines.map(({ energyJoules }) => energyJoules)));
-  const facility = sum(lines.map(({ facilityKilowattHours }) => facilityKilowattHours));
+  const it = toKilowattHours(sum(lines.map(({ energyJoules = 0 }) => energyJoules)));
+  const facility = sum(lines.map(({ facilityKilowattHours = 0 }) => facilityKilowattHours));
   return {
     value: one ?? figure(ratioOf(facility, it) ?? 1),
     provenance: weakest(energies.map((energy) => energy.powerUsageEffectivenessProvenance)),
@@ -187,13 +188,15 @@ function mergeCosts(reports: readonly Report[], lines: readonly ReportDevice[]):
       provenance: weakest(costs.map(({ tariff }) => tariff.provenance)),
     },
   };
-  const energyCost = sumIfKnown(lines.map((line) => line.energyCost));
+  const observed = observedOf(lines);
+  if (observed.length === 0) return { ...shared, missing: NOTHING_MEASURED };
+  const energyCost = sumIfKnown(observed.map((line) => line.energyCost));
   if (energyCost === undefined) {
     const missing = costs.map((cost) => cost.missing).filter((why) => why !== undefined);
     return { ...shared, missing: joined(missing) || 'a report has no cost' };
   }
-  const facility = sum(lines.map(({ facilityKilowattHours }) => facilityKilowattHours));
-  const metering = rootOfSquares(lines.map(({ uncertaintyCost }) => uncertaintyCost ?? 0));
+  const facility = sum(observed.map(({ facilityKilowattHours = 0 }) => facilityKilowattHours));
+  const metering = rootOfSquares(observed.map(({ uncertaintyCost = 0 }) => uncertaintyCost));
   // One price's error is common to all who pay it.
   const price = sum(costs.map(({ priceUncertaintyCost }) => priceUncertaintyCost ?? 0));
   return {
@@ -215,14 +218,16 @@ function mergeCarbon(
     if ('missing' in carbon) return { missing: `${run.host}: ${carbon.missing}` };
     known.push(carbon);
   }
-  const location = sumIfKnown(lines.map(({ locationBasedGrams }) => locationBasedGrams));
-  if (location === undefined) return { missing: 'a report has no grams for one of its devices' };
+  const observed = observedOf(lines);
+  const location = sumIfKnown(observed.map(({ locationBasedGrams }) => locationBasedGrams));
+  if (location === undefined || energy.facilityJoules === undefined)
+    return { missing: 'a report has no grams for one of its devices' };
   const market = known.every(({ marketBasedGrams }) => marketBasedGrams !== undefined)
-    ? sumIfKnown(lines.map(({ marketBasedGrams }) => marketBasedGrams))
+    ? sumIfKnown(observed.map(({ marketBasedGrams }) => marketBasedGrams))
     : undefined;
   const facility = toKilowattHours(energy.facilityJoules);
   const intensity = ratioOf(location, facility);
-  const margin = Math.hypot(energy.gpuUncertaintyJoules, energy.hostUncertaintyJoules ?? 0);
+  const margin = Math.hypot(energy.gpuUncertaintyJoules ?? 0, energy.hostUncertaintyJoules ?? 0);
   const uncertainty = toKilowattHours(margin * energy.powerUsageEffectiveness);
   const methods = known.map(({ marketBasedMethod }) => marketBasedMethod);
   return present({

@@ -25,7 +25,7 @@ export function formatModelCard(report: Report): string {
   const { run, devices, wattmeterVersion, energy } = report;
   const carbon = carbonOrThrow(report, 'model card');
   const source =
-    `measured with Wattmeter ${wattmeterVersion}: ${report.compute.energyKilowattHours} kWh ` +
+    `measured with Wattmeter ${wattmeterVersion}: ${report.compute.energyKilowattHours ?? 'unknown'} kWh ` +
     `(PUE ${energy.powerUsageEffectiveness}, ${energy.powerUsageEffectivenessProvenance}), ` +
     `location-based, ${carbon.dataset}, ${carbon.vintage}`;
   return stringify({

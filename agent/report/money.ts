@@ -10,6 +10,7 @@ import type { PricePeriodFacts, TariffFacts } from './input.ts';
 import { present } from './present.ts';
 import type { ReportCost, ReportCostLine, ReportPricePeriod } from './report.ts';
 import { isoTime } from './time.ts';
+import { NOTHING_MEASURED } from './words.ts';
 
 // Enough that the product of a quantity and a price is never rounded.
 const Exact = Decimal.clone({ precision: 100 });
@@ -67,7 +68,7 @@ function steadyPrice({ tariff, startSeconds, endSeconds }: CostParts): number | 
 }
 
 /** That price, where the money was made with it: blocks of a tiered tariff have prices of their own. */
-function onePrice(parts: CostParts, net: number): number | undefined {
+function onePrice(parts: PricedParts, net: number): number | undefined {
   const price = steadyPrice(parts);
   if (price === undefined) return undefined;
   const missed = Math.abs(net - price * parts.facilityKilowattHours);
@@ -81,18 +82,20 @@ type MoneyTotals = Pick<Totals, 'costAmount' | 'creditAmount' | 'uncertaintyCost
 export interface CostParts {
   readonly tariff: TariffFacts;
   readonly totals: readonly MoneyTotals[];
-  /** The report's E_compute: what the rows' quantities add up to. */
-  readonly facilityKilowattHours: number;
+  /** The report's E_compute: what the rows' quantities add up to; absent when no energy was measured. */
+  readonly facilityKilowattHours?: number;
   readonly startSeconds: Instant;
   readonly endSeconds: Instant;
   readonly pricePeriods?: readonly PricePeriodFacts[];
-  /** Why there is no energy to price. */
+  /** Why the energy has no price, where the caller knows better. */
   readonly missing?: string;
   readonly otherCosts?: readonly ReportCostLine[];
 }
 
+type PricedParts = CostParts & { readonly facilityKilowattHours: number };
+
 // Given periods count only if they hold all the energy: rows of a part would be a bill that is too low.
-function periodsOf(parts: CostParts, net: number): readonly ReportPricePeriod[] | undefined {
+function periodsOf(parts: PricedParts, net: number): readonly ReportPricePeriod[] | undefined {
   const { startSeconds, endSeconds, facilityKilowattHours, pricePeriods } = parts;
   if (pricePeriods !== undefined) {
     const covered = sum(pricePeriods.map((period) => period.facilityKilowattHours));
@@ -119,10 +122,11 @@ function meteringUncertainty(totals: readonly MoneyTotals[]): number {
 
 /** Prices the run: net cost, its uncertainty, and the rows that it is the sum of. */
 export function costOf(parts: CostParts): ReportCost {
-  const { tariff, totals, otherCosts } = parts;
+  const { tariff, totals, otherCosts, facilityKilowattHours } = parts;
   const { name, source, provenance, currency } = tariff;
   const shared = { currency, tariff: { name, source, provenance }, ...present({ otherCosts }) };
   if (parts.missing !== undefined) return { ...shared, missing: parts.missing };
+  if (facilityKilowattHours === undefined) return { ...shared, missing: NOTHING_MEASURED };
   const net = sumIfKnown(totals.map(netCostOf));
   if (net === undefined) {
     return {
@@ -131,10 +135,10 @@ export function costOf(parts: CostParts): ReportCost {
     };
   }
   const credit = sum(totals.map(({ creditAmount }) => creditAmount ?? 0));
-  const periods = periodsOf(parts, net);
+  const periods = periodsOf({ ...parts, facilityKilowattHours }, net);
   const energyCost = periods === undefined ? figure(net) : exactTotal(periods);
   const priceUncertainty = COVERAGE_FACTOR * Math.abs(net) * (tariff.relativeUncertainty ?? 0);
-  const mean = ratioOf(net, parts.facilityKilowattHours) ?? steadyPrice(parts);
+  const mean = ratioOf(net, facilityKilowattHours) ?? steadyPrice(parts);
   return {
     ...shared,
     energyCost,

@@ -4,6 +4,7 @@ import { clip, plain, tableLines, type Column } from '../display/line.ts';
 import { formatEnergy, formatMass, formatMoney, formatPercent } from '../display/quantity.ts';
 import type { Paint } from './paint.ts';
 import type { Report, ReportNode } from './report.ts';
+import { energyInWords } from './words.ts';
 
 const INDENT = '  ';
 const NAME_WIDTH = 16;
@@ -26,7 +27,7 @@ export function nodeSection({ nodes = [], cost }: Report, paint: Paint): string[
   const shown =
     nodes.length <= MAX_LINES
       ? nodes
-      : nodes.toSorted((a, b) => b.gpuJoules - a.gpuJoules).slice(0, MAX_LINES);
+      : nodes.toSorted((a, b) => (b.gpuJoules ?? 0) - (a.gpuJoules ?? 0)).slice(0, MAX_LINES);
   const title =
     shown.length < nodes.length
       ? `The ${shown.length} of ${nodes.length} nodes that used most`
@@ -44,9 +45,7 @@ export function nodeSection({ nodes = [], cost }: Report, paint: Paint): string[
 const cellsOf = (node: ReportNode, currency: string): string[] => [
   clip(plain(node.host), NAME_WIDTH),
   String(node.gpuCount),
-  node.observedSeconds > 0
-    ? formatEnergy(node.gpuJoules, node.gpuUncertaintyJoules)
-    : 'not measured',
+  energyInWords(node.gpuJoules, node.gpuUncertaintyJoules),
   node.energyCost === undefined ? absent : formatMoney(node.energyCost, currency),
   node.locationBasedGrams === undefined ? absent : formatMass(node.locationBasedGrams),
   formatPercent(node.coverageRatio),

@@ -1,10 +1,10 @@
 // A report of several nodes, node by node: what each node's devices add up to.
 
 import { coverageOf } from './device.ts';
-import { figure, knownFigure, rootOfSquares, secondsFigure, sum, sumIfKnown } from './figure.ts';
+import { knownFigure, secondsFigure, sum, sumIfKnown, sumOfKnown } from './figure.ts';
 import { present } from './present.ts';
 import type { ReportDevice, ReportHost, ReportNode } from './report.ts';
-import { measuredOf } from './total.ts';
+import { measuredOf, observedOf, uncertaintyOfAll } from './total.ts';
 
 /** One line per host, in the devices' order; undefined where the devices name fewer than two. */
 export function nodesOf(
@@ -25,20 +25,21 @@ function nodeOf(
   hosts: readonly ReportHost[],
 ): ReportNode {
   const measured = measuredOf(devices);
-  const all = [...devices, ...hosts];
+  const observed = observedOf(measured);
+  const observedHosts = observedOf(hosts);
+  const all = observedOf([...devices, ...hosts]);
   const observedSeconds = sum(measured.map((line) => line.observedSeconds));
   const gapSeconds = sum(measured.map((line) => line.gapSeconds));
   return present({
     host,
     gpuCount: devices.length,
-    gpuJoules: figure(sum(measured.map((line) => line.energyJoules))),
-    gpuUncertaintyJoules: figure(rootOfSquares(measured.map((line) => line.uncertaintyJoules))),
-    hostJoules:
-      hosts.length === 0 ? undefined : figure(sum(hosts.map((each) => each.energyJoules))),
+    gpuJoules: knownFigure(sumOfKnown(observed.map((line) => line.energyJoules))),
+    gpuUncertaintyJoules: observed.length === 0 ? undefined : uncertaintyOfAll(observed),
+    hostJoules: knownFigure(sumOfKnown(observedHosts.map((line) => line.energyJoules))),
     coverageRatio: coverageOf(observedSeconds, gapSeconds),
     observedSeconds: secondsFigure(observedSeconds),
     gapSeconds: secondsFigure(gapSeconds),
-    facilityKilowattHours: figure(sum(all.map((line) => line.facilityKilowattHours))),
+    facilityKilowattHours: knownFigure(sumOfKnown(all.map((line) => line.facilityKilowattHours))),
     energyCost: knownFigure(sumIfKnown(all.map((line) => line.energyCost))),
     locationBasedGrams: knownFigure(sumIfKnown(all.map((line) => line.locationBasedGrams))),
   });

@@ -39,11 +39,11 @@ export interface ReportUncertainty {
 
 /** Energy of all devices together. Seconds are device-seconds: two GPUs for a minute are 120 s. */
 export interface ReportEnergy {
-  /** Measured; unbridged gaps are left out. */
-  readonly gpuJoules: number;
+  /** Measured; unbridged gaps are left out. Absent, with its uncertainty, when no GPU was observed. */
+  readonly gpuJoules?: number;
   /** Expanded, k = 2. */
-  readonly gpuUncertaintyJoules: number;
-  readonly gpuUncertaintyComponents: ReportUncertainty;
+  readonly gpuUncertaintyJoules?: number;
+  readonly gpuUncertaintyComponents?: ReportUncertainty;
   readonly gapEstimateJoules?: number;
   readonly gapEstimateUncertaintyJoules?: number;
   /** Energy of devices whose power is modelled, not measured; never part of gpuJoules. */
@@ -51,8 +51,10 @@ export interface ReportEnergy {
   readonly hostJoules?: number;
   readonly hostUncertaintyJoules?: number;
   readonly hostProvenance?: Provenance;
-  readonly itJoules: number;
-  readonly facilityJoules: number;
+  /** GPUs, models and host; absent when a GPU was there and nothing is known of any. */
+  readonly itJoules?: number;
+  /** Absent with itJoules. */
+  readonly facilityJoules?: number;
   readonly powerUsageEffectiveness: number;
   readonly powerUsageEffectivenessProvenance: Provenance;
   /** Observed ÷ (observed + unbridged gaps); 0 when nothing was observed. */
@@ -67,7 +69,8 @@ export interface ReportEnergy {
 
 /** The article's E_compute = k·T·P, with k measured (ECONOMICS.md §1). */
 export interface ReportCompute {
-  readonly energyKilowattHours: number;
+  /** Absent when energy.facilityJoules is. */
+  readonly energyKilowattHours?: number;
   readonly trainingSeconds: number;
   /** Mean IT power: Σ over devices of energy ÷ observed time; absent when nothing was observed. */
   readonly powerMeanWatts?: number;
@@ -96,10 +99,11 @@ export interface ReportDevice {
   readonly driverVersion?: string;
   /** Absent when nothing was observed. */
   readonly method?: Method;
-  readonly energyJoules: number;
+  /** Absent, with uncertainty and all that is made of energy, when nothing was observed. */
+  readonly energyJoules?: number;
   /** Expanded, k = 2. */
-  readonly uncertaintyJoules: number;
-  readonly uncertaintyComponents: ReportUncertainty;
+  readonly uncertaintyJoules?: number;
+  readonly uncertaintyComponents?: ReportUncertainty;
   readonly gapEstimateJoules?: number;
   readonly gapEstimateUncertaintyJoules?: number;
   readonly coverageRatio: number;
@@ -120,7 +124,7 @@ export interface ReportDevice {
     readonly periodSeconds?: number;
     readonly origin: string;
   };
-  readonly facilityKilowattHours: number;
+  readonly facilityKilowattHours?: number;
   /** Net of credits, before rounding to a bill's decimals. */
   readonly energyCost?: number;
   readonly uncertaintyCost?: number;
@@ -136,15 +140,16 @@ export type ReportHost = ReportDevice & { readonly provenance: Provenance };
 export interface ReportNode {
   readonly host: string;
   readonly gpuCount: number;
-  readonly gpuJoules: number;
+  /** Absent, with its uncertainty, when no GPU was observed. */
+  readonly gpuJoules?: number;
   /** Expanded, k = 2. */
-  readonly gpuUncertaintyJoules: number;
+  readonly gpuUncertaintyJoules?: number;
   readonly hostJoules?: number;
   readonly coverageRatio: number;
   readonly observedSeconds: number;
   readonly gapSeconds: number;
   /** GPUs and host. */
-  readonly facilityKilowattHours: number;
+  readonly facilityKilowattHours?: number;
   readonly energyCost?: number;
   readonly locationBasedGrams?: number;
 }
@@ -219,9 +224,10 @@ export interface ReportWindow {
   readonly startTime: string;
   readonly endTime: string;
   readonly durationSeconds: number;
-  readonly gpuJoules: number;
+  /** Absent, with its uncertainty, when nothing was observed. */
+  readonly gpuJoules?: number;
   /** Expanded, k = 2. */
-  readonly uncertaintyJoules: number;
+  readonly uncertaintyJoules?: number;
   readonly coverageRatio: number;
   readonly steps?: number;
   readonly tokens?: number;

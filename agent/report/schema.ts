@@ -3,7 +3,8 @@
 import { z } from 'zod';
 
 import { InputError } from '../input-error.ts';
-import { REPORT_SCHEMA, type Report } from './report.ts';
+import { present } from './present.ts';
+import { REPORT_SCHEMA, type Report, type ReportMachine } from './report.ts';
 
 const number = z.number();
 const text = z.string();
@@ -35,6 +36,12 @@ const uncertaintyComponents = z.object({
   independentJoules: number,
 });
 
+const machine = z.object({
+  operatingSystem: unknown(text),
+  cpuModel: unknown(text),
+  cpuCount: unknown(number),
+  memoryBytes: unknown(number),
+});
 const run = z.object({
   id: text,
   name: unknown(text),
@@ -45,28 +52,21 @@ const run = z.object({
   durationSeconds: number,
   exitCode: unknown(number),
   labels: z.record(text, text),
-  machine: unknown(
-    z.object({
-      operatingSystem: unknown(text),
-      cpuModel: unknown(text),
-      cpuCount: unknown(number),
-      memoryBytes: unknown(number),
-    }),
-  ),
+  machine: unknown(machine),
 });
 
 const energy = z.object({
-  gpuJoules: number,
-  gpuUncertaintyJoules: number,
-  gpuUncertaintyComponents: uncertaintyComponents,
+  gpuJoules: unknown(number),
+  gpuUncertaintyJoules: unknown(number),
+  gpuUncertaintyComponents: unknown(uncertaintyComponents),
   gapEstimateJoules: unknown(number),
   gapEstimateUncertaintyJoules: unknown(number),
   modelledJoules: unknown(number),
   hostJoules: unknown(number),
   hostUncertaintyJoules: unknown(number),
   hostProvenance: unknown(provenance),
-  itJoules: number,
-  facilityJoules: number,
+  itJoules: unknown(number),
+  facilityJoules: unknown(number),
   powerUsageEffectiveness: number.min(1),
   powerUsageEffectivenessProvenance: provenance,
   coverageRatio: number.min(0).max(1),
@@ -84,9 +84,9 @@ const device = z.object({
   source: text,
   driverVersion: unknown(text),
   method: unknown(z.enum(['counter', 'integral', 'modelled'])),
-  energyJoules: number,
-  uncertaintyJoules: number,
-  uncertaintyComponents,
+  energyJoules: unknown(number),
+  uncertaintyJoules: unknown(number),
+  uncertaintyComponents: unknown(uncertaintyComponents),
   gapEstimateJoules: unknown(number),
   gapEstimateUncertaintyJoules: unknown(number),
   coverageRatio: number.min(0).max(1),
@@ -107,7 +107,7 @@ const device = z.object({
     periodSeconds: unknown(number),
     origin: text,
   }),
-  facilityKilowattHours: number,
+  facilityKilowattHours: unknown(number),
   energyCost: unknown(number),
   uncertaintyCost: unknown(number),
   locationBasedGrams: unknown(number),
@@ -173,7 +173,7 @@ const reportSchema: z.ZodType<Report> = z.object({
   run,
   energy,
   compute: z.object({
-    energyKilowattHours: number,
+    energyKilowattHours: unknown(number),
     trainingSeconds: number,
     powerMeanWatts: unknown(number),
     ratedPowerWatts: unknown(number),
@@ -196,13 +196,13 @@ const reportSchema: z.ZodType<Report> = z.object({
       z.object({
         host: text,
         gpuCount: number,
-        gpuJoules: number,
-        gpuUncertaintyJoules: number,
+        gpuJoules: unknown(number),
+        gpuUncertaintyJoules: unknown(number),
         hostJoules: unknown(number),
         coverageRatio: number.min(0).max(1),
         observedSeconds: number,
         gapSeconds: number,
-        facilityKilowattHours: number,
+        facilityKilowattHours: unknown(number),
         energyCost: unknown(number),
         locationBasedGrams: unknown(number),
       }),
@@ -219,8 +219,8 @@ const reportSchema: z.ZodType<Report> = z.object({
       startTime: time,
       endTime: time,
       durationSeconds: number,
-      gpuJoules: number,
-      uncertaintyJoules: number,
+      gpuJoules: unknown(number),
+      uncertaintyJoules: unknown(number),
       coverageRatio: number.min(0).max(1),
       steps: unknown(number),
       tokens: unknown(number),
@@ -257,4 +257,10 @@ export function parseReport(json: string, fileName: string): Report {
   const place =
     issue === undefined ? '' : `${issue.path.join('.') || 'the whole'}: ${issue.message}`;
   throw new InputError(fileName, `it is not a ${REPORT_SCHEMA} report (${place})`, mend);
+}
+
+/** The machine in a ledger's facts; undefined when it is none that can be understood. */
+export function parseMachine(value: unknown): ReportMachine | undefined {
+  const parsed = machine.safeParse(value);
+  return parsed.success ? present(parsed.data) : undefined;
 }

@@ -10,7 +10,7 @@ import {
 } from '../display/quantity.ts';
 import type { Paint } from './paint.ts';
 import type { Report, ReportDevice, ReportWindow } from './report.ts';
-import { modelsInWords } from './words.ts';
+import { energyInWords, modelsInWords } from './words.ts';
 
 const WIDTH = 80;
 const INDENT = '  ';
@@ -54,9 +54,7 @@ function gpuLines(devices: readonly ReportDevice[]): string[] {
       plain(device.host ?? (isMixed ? device.model : device.uuid)),
       isMixed ? NAME_WIDTH : UUID_WIDTH,
     ),
-    device.observedSeconds > 0
-      ? formatEnergy(device.energyJoules, device.uncertaintyJoules)
-      : 'not measured',
+    energyInWords(device.energyJoules, device.uncertaintyJoules),
     powerOr(device.powerMeanWatts),
     powerOr(device.powerMaxWatts),
     formatPercent(device.coverageRatio),
@@ -166,7 +164,7 @@ export function windowSection({ windows }: Report, paint: Paint): string[] {
   const rows = windows.map((window: ReportWindow) => [
     clip(plain(window.name), NAME_WIDTH),
     formatDuration(window.durationSeconds),
-    formatEnergy(window.gpuJoules, window.uncertaintyJoules),
+    energyInWords(window.gpuJoules, window.uncertaintyJoules),
     ...(hasSteps ? [shown(window.joulesPerStep)] : []),
     ...(hasTokens ? [shown(window.joulesPerToken)] : []),
   ]);

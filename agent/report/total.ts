@@ -3,7 +3,16 @@
 import type { GapReason, Provenance } from '../model.ts';
 import { toKilowattHours } from '../units.ts';
 import { coverageOf } from './device.ts';
-import { figure, knownFigure, rootOfSquares, secondsFigure, sum, sumIfKnown } from './figure.ts';
+import {
+  figure,
+  knownFigure,
+  ratioOf,
+  rootOfSquares,
+  secondsFigure,
+  sum,
+  sumIfKnown,
+  sumOfKnown,
+} from './figure.ts';
 import { present } from './present.ts';
 import type {
   ReportCompute,
@@ -23,16 +32,32 @@ export interface Parts {
 const total = <Key extends string>(
   lines: readonly Readonly<Partial<Record<Key, number>>>[],
   key: Key,
-): number => sum(lines.map((line) => line[key] ?? 0));
+): number => totalOfKnown(lines, key) ?? 0;
+
+const totalOfKnown = <Key extends string>(
+  lines: readonly Readonly<Partial<Record<Key, number>>>[],
+  key: Key,
+): number | undefined => sumOfKnown(lines.map((line) => line[key]));
+
+type Line = Pick<ReportDevice, 'energyJoules' | 'uncertaintyJoules' | 'uncertaintyComponents'>;
+
+/** Lines of devices that were observed: the others' energy is unknown, and their time stands among the gaps. */
+export const observedOf = <Observed extends Line>(
+  lines: readonly Observed[],
+): readonly Observed[] => lines.filter(({ energyJoules }) => energyJoules !== undefined);
+
+/** Expanded uncertainty (k = 2) of devices together: different boards err independently. */
+export const uncertaintyOfAll = (lines: readonly Line[]): number =>
+  figure(rootOfSquares(lines.map(({ uncertaintyJoules = 0 }) => uncertaintyJoules)));
 
 /** Devices that were measured: the others' energy stands apart. */
 export const measuredOf = (devices: readonly ReportDevice[]): readonly ReportDevice[] =>
   devices.filter(({ method }) => method !== 'modelled');
 
 // Gains and offsets of different boards are independent of each other (MEASUREMENT.md §4.8).
-function componentsOfAll(lines: readonly ReportDevice[]): ReportUncertainty {
+function componentsOfAll(lines: readonly Line[]): ReportUncertainty {
   const all = (key: keyof ReportUncertainty): number =>
-    figure(rootOfSquares(lines.map((line) => line.uncertaintyComponents[key])));
+    figure(rootOfSquares(lines.map((line) => line.uncertaintyComponents?.[key] ?? 0)));
   return {
     gainJoules: all('gainJoules'),
     offsetJoules: all('offsetJoules'),
@@ -61,11 +86,12 @@ function hostProvenanceOf(hosts: readonly ReportHost[]): Provenance | undefined 
 function hostEnergyOf(
   hosts: readonly ReportHost[],
 ): Pick<ReportEnergy, 'hostJoules' | 'hostUncertaintyJoules' | 'hostProvenance'> {
-  if (hosts.length === 0) return {};
+  const observed = observedOf(hosts);
+  if (observed.length === 0) return {};
   return present({
-    hostJoules: figure(total(hosts, 'energyJoules')),
-    hostUncertaintyJoules: figure(rootOfSquares(hosts.map((line) => line.uncertaintyJoules))),
-    hostProvenance: hostProvenanceOf(hosts),
+    hostJoules: figure(total(observed, 'energyJoules')),
+    hostUncertaintyJoules: uncertaintyOfAll(observed),
+    hostProvenance: hostProvenanceOf(observed),
   });
 }
 
@@ -82,26 +108,48 @@ function gapEstimateOfAll(
   };
 }
 
+function gpuEnergyOf(
+  measured: readonly ReportDevice[],
+): Pick<ReportEnergy, 'gpuJoules' | 'gpuUncertaintyJoules' | 'gpuUncertaintyComponents'> {
+  const observed = observedOf(measured);
+  if (observed.length === 0) return {};
+  return {
+    gpuJoules: figure(total(observed, 'energyJoules')),
+    gpuUncertaintyJoules: uncertaintyOfAll(observed),
+    gpuUncertaintyComponents: componentsOfAll(observed),
+  };
+}
+
+/** IT energy × PUE; nothing where GPUs were there and none was seen: the host alone would pass for an idle machine. */
+function siteEnergyOf(
+  known: Pick<ReportEnergy, 'gpuJoules' | 'modelledJoules' | 'hostJoules'>,
+  gapSeconds: number,
+  effectiveness: number,
+): Pick<ReportEnergy, 'itJoules' | 'facilityJoules'> {
+  const { gpuJoules, modelledJoules, hostJoules } = known;
+  const isBlind = gpuJoules === undefined && modelledJoules === undefined && gapSeconds > 0;
+  const it = isBlind ? undefined : sumOfKnown([gpuJoules, modelledJoules, hostJoules]);
+  if (it === undefined) return {};
+  const itJoules = figure(it);
+  return { itJoules, facilityJoules: figure(itJoules * effectiveness) };
+}
+
 /** The report's `energy`. */
 export function energyOfAll({ devices, hosts, powerUsageEffectiveness }: Parts): ReportEnergy {
   const measured = measuredOf(devices);
   const modelled = devices.filter(({ method }) => method === 'modelled');
-  const gpuJoules = figure(total(measured, 'energyJoules'));
-  const itJoules = figure(
-    gpuJoules + total(modelled, 'energyJoules') + total(hosts, 'energyJoules'),
-  );
   const observedSeconds = secondsFigure(total(measured, 'observedSeconds'));
   const gapSeconds = secondsFigure(total(measured, 'gapSeconds'));
   const bridgedSeconds = secondsFigure(total(measured, 'bridgedSeconds'));
-  return {
-    gpuJoules,
-    gpuUncertaintyJoules: figure(rootOfSquares(measured.map((line) => line.uncertaintyJoules))),
-    gpuUncertaintyComponents: componentsOfAll(measured),
+  const known = {
+    ...gpuEnergyOf(measured),
     ...gapEstimateOfAll(measured),
-    ...(modelled.length > 0 && { modelledJoules: figure(total(modelled, 'energyJoules')) }),
+    ...present({ modelledJoules: knownFigure(totalOfKnown(modelled, 'energyJoules')) }),
     ...hostEnergyOf(hosts),
-    itJoules,
-    facilityJoules: figure(itJoules * powerUsageEffectiveness.value),
+  };
+  return {
+    ...known,
+    ...siteEnergyOf(known, gapSeconds, powerUsageEffectiveness.value),
     powerUsageEffectiveness: powerUsageEffectiveness.value,
     powerUsageEffectivenessProvenance: powerUsageEffectiveness.provenance,
     coverageRatio: coverageOf(observedSeconds, gapSeconds),
@@ -129,12 +177,16 @@ export function computeOfAll(
         : line.ratedPowerWatts * line.observedSeconds,
     ),
   );
-  const isKnown = ratedJoules !== undefined && ratedJoules > 0;
+  const { facilityJoules } = energy;
   return present({
-    energyKilowattHours: figure(toKilowattHours(energy.facilityJoules)),
+    energyKilowattHours:
+      facilityJoules === undefined ? undefined : figure(toKilowattHours(facilityJoules)),
     trainingSeconds,
     powerMeanWatts: means.length > 0 ? figure(sum(means)) : undefined,
     ratedPowerWatts: devices.length > 0 ? knownFigure(rated) : undefined,
-    k: isKnown ? figure(energy.facilityJoules / ratedJoules) : undefined,
+    k:
+      facilityJoules === undefined || ratedJoules === undefined
+        ? undefined
+        : knownFigure(ratioOf(facilityJoules, ratedJoules)),
   });
 }

@@ -1,6 +1,6 @@
 // Sentences that more than one form of the report says.
 
-import { formatDuration } from '../display/quantity.ts';
+import { formatDuration, formatEnergy } from '../display/quantity.ts';
 import type { Provenance } from '../model.ts';
 import type { Report, ReportDevice } from './report.ts';
 import { measuredOf } from './total.ts';
@@ -45,10 +45,21 @@ export function methodSentence(devices: readonly ReportDevice[]): string {
   return `The energy of a GPU comes from ${clauses.join('; or ')}.`;
 }
 
+/** Why a figure that is made of energy is missing. */
+export const NOTHING_MEASURED = 'no energy was measured';
+
+/** Energy with its ±, or that nobody looked. */
+export const energyInWords = (
+  energyJoules: number | undefined,
+  uncertaintyJoules: number | undefined,
+): string =>
+  energyJoules === undefined ? 'not measured' : formatEnergy(energyJoules, uncertaintyJoules);
+
 /** What the ± stands for. */
 export function uncertaintySentence({ devices, energy }: Report): string {
-  if (measuredOf(devices).length === 0) return '';
-  const isPartial = energy.gpuUncertaintyComponents.aliasJoules > 0;
+  const components = energy.gpuUncertaintyComponents;
+  if (components === undefined || measuredOf(devices).length === 0) return '';
+  const isPartial = components.aliasJoules > 0;
   const unseen = isPartial ? ', load that a part-time sensor could not see' : '';
   return `± is the expanded uncertainty (k = 2, about 95 %) from gain and offset of the sensors${unseen} and the edges of the run.`;
 }

@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 
+import { known } from '../known.ts';
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
 import { needProgram } from '../system-program.ts';
@@ -79,7 +80,7 @@ test(
       ]);
       expectTruth(report, agents, job);
       expect(repriced.energy.gpuJoules).toBe(report.energy.gpuJoules);
-      expect(repriced.cost.energyCost).toBeCloseTo(report.energy.gpuJoules / 3.6e6, 9);
+      expect(repriced.cost.energyCost).toBeCloseTo(known(report.energy.gpuJoules) / 3.6e6, 9);
     } finally {
       await Promise.all(agents.map((agent) => agent.stop()));
     }
@@ -96,12 +97,12 @@ function expectTruth(report: Report, agents: readonly SimulatedAgent[], job: Job
   const truth = [...truths.values()].reduce((total, energy) => total + energy, 0);
   const lost = lostOf(agents)?.uuid;
   expect(report.devices).toHaveLength(NODES * 8);
-  expect(Math.abs(report.energy.gpuJoules / truth - 1)).toBeLessThan(0.001);
+  expect(Math.abs(known(report.energy.gpuJoules) / truth - 1)).toBeLessThan(0.001);
   for (const { uuid, energyJoules, uncertaintyJoules } of report.devices) {
     // 5 % is what the agents claim; what a lost counter held is no error but a gap.
-    const error = energyJoules - (truths.get(uuid) ?? 0);
+    const error = known(energyJoules) - (truths.get(uuid) ?? 0);
     if (uuid === lost) expect(error).toBeLessThan(0);
-    else expect(Math.abs(error)).toBeLessThan(uncertaintyJoules / 10);
+    else expect(Math.abs(error)).toBeLessThan(known(uncertaintyJoules) / 10);
   }
   const kilowattHours = (truth / 3.6e6) * PUE;
   expect(Math.abs((report.cost.energyCost ?? 0) / (kilowattHours * PRICE) - 1)).toBeLessThan(0.001);

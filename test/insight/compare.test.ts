@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { known } from '../known.ts';
 import { formatComparison } from '../../agent/insight/compare-text.ts';
 import { compareRuns, failuresAbove } from '../../agent/insight/compare.ts';
 import { widthOf } from '../../agent/display/line.ts';
@@ -48,7 +49,7 @@ describe('compareRuns()', () => {
     const a = buildReport(fourFull);
     const b = {
       ...a,
-      windows: a.windows.map((window) => ({ ...window, gpuJoules: window.gpuJoules * 2 })),
+      windows: a.windows.map((window) => ({ ...window, gpuJoules: known(window.gpuJoules) * 2 })),
     };
     const row = compareRuns([a, b]).rows.find(({ quantity }) => quantity === 'energy-per-step');
     expect(row?.values[0]?.value).toBeCloseTo((1235.4 * 600) / 1200, 6);

@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 
+import type { DeviceBooks } from '../../agent/account.ts';
 import { constantSchedule } from '../../agent/schedule.ts';
 import { flatTariff } from '../../agent/price/flat.ts';
 import { buildReport } from '../../agent/report/build.ts';
+import { parseReport } from '../../agent/report/schema.ts';
 import { instant, joules, kilowattHours, seconds } from '../../agent/units.ts';
+import { known } from '../known.ts';
 import {
   booksOf,
   deviceOf,
@@ -22,23 +25,37 @@ import {
 const sum = (values: readonly number[]): number =>
   values.reduce((total, value) => total + value, 0);
 
+/** The books of a GPU that never answered. */
+function silentLine(index: number): DeviceBooks {
+  const {
+    method: _,
+    counterJoules: __,
+    ...totals
+  } = totalsOf(index, {
+    observedSeconds: seconds(0),
+    energyJoules: joules(0),
+    gapSeconds: { 'not-supported': 1448.5 },
+  });
+  return { device: deviceOf(index), sensor: SENSOR, totals, warnings: [] };
+}
+
 describe('buildReport()', () => {
   test.each([
     ['one GPU', onePlain],
     ['four GPUs and a host', fourFull],
     ['sixty-four GPUs', sixtyFour],
-    ['nothing measured', nothing],
   ])('adds up: %s', (_, input) => {
     const report = buildReport(input);
     const { energy } = report;
-    const gpus = sum(report.devices.map((device) => device.energyJoules));
+    const gpus = sum(report.devices.map((device) => known(device.energyJoules)));
     expect(energy.gpuJoules).toBeCloseTo(gpus, 6);
     expect(energy.itJoules).toBeCloseTo(gpus + (energy.hostJoules ?? 0), 6);
-    expect(energy.facilityJoules).toBeCloseTo(energy.itJoules * energy.powerUsageEffectiveness, 6);
-    expect(report.compute.energyKilowattHours).toBeCloseTo(energy.facilityJoules / 3.6e6, 12);
+    const { facilityJoules, itJoules, powerUsageEffectiveness } = energy;
+    expect(facilityJoules).toBeCloseTo(known(itJoules) * powerUsageEffectiveness, 6);
+    expect(report.compute.energyKilowattHours).toBeCloseTo(known(facilityJoules) / 3.6e6, 12);
     expect(energy.gapSeconds).toBeCloseTo(sum(report.devices.map((line) => line.gapSeconds)), 6);
     expect(energy.gpuUncertaintyJoules).toBeCloseTo(
-      Math.hypot(...report.devices.map((line) => line.uncertaintyJoules)),
+      Math.hypot(...report.devices.map((line) => known(line.uncertaintyJoules))),
       6,
     );
   });
@@ -92,17 +109,7 @@ describe('buildReport()', () => {
   });
 
   test('a device that was never read has no mean power and no method, and covers nothing', () => {
-    const {
-      method: _,
-      counterJoules: __,
-      ...empty
-    } = totalsOf(0, {
-      observedSeconds: seconds(0),
-      energyJoules: joules(0),
-      gapSeconds: { 'not-supported': 1448.5 },
-    });
-    const books = booksOf([{ device: deviceOf(0), sensor: SENSOR, totals: empty, warnings: [] }]);
-    const report = buildReport(inputOf(books));
+    const report = buildReport(inputOf(booksOf([silentLine(0)])));
     expect(report.devices[0]).toMatchObject({ coverageRatio: 0, gapSeconds: 1448.5 });
     expect(report.devices[0]).not.toHaveProperty('powerMeanWatts');
     expect(report.devices[0]).not.toHaveProperty('method');
@@ -208,6 +215,31 @@ describe('buildReport()', () => {
     const tariff = { ...flatTariff(), price: constantSchedule(0.25) };
     const { cost } = buildReport({ ...inputOf(booksOf([lineOf(0, 0)])), tariff });
     expect(cost).toMatchObject({ energyCost: 0, pricePerKilowattHourMean: 0.25 });
+  });
+
+  test('has no joules at all where GPUs were there and none was read, not even those of the host', () => {
+    const silent = silentLine(0);
+    const host = { ...lineOf(1, 200), device: { ...deviceOf(1), kind: 'host' as const } };
+    const report = buildReport(inputOf(booksOf([silent, host])));
+    for (const key of ['gpuJoules', 'gpuUncertaintyJoules', 'itJoules', 'facilityJoules'])
+      expect(report.energy).not.toHaveProperty(key);
+    expect(report.energy.hostJoules).toBeGreaterThan(0);
+    expect(report.compute).not.toHaveProperty('energyKilowattHours');
+    for (const key of ['energyJoules', 'uncertaintyJoules', 'facilityKilowattHours', 'energyCost'])
+      expect(report.devices[0]).not.toHaveProperty(key);
+    expect(parseReport(JSON.stringify(report), 'silent.json')).toEqual(report);
+  });
+
+  test('a window in which nothing was read has no joules, and none per step', () => {
+    const window = { name: 'epoch 1', startSeconds: START, endSeconds: END, steps: 10 };
+    const books = {
+      ...booksOf([silentLine(0)]),
+      windows: [{ window, totals: silentLine(0).totals }],
+    };
+    const [silent] = buildReport(inputOf(books)).windows;
+    expect(silent).toMatchObject({ name: 'epoch 1', steps: 10, coverageRatio: 0 });
+    for (const key of ['gpuJoules', 'uncertaintyJoules', 'joulesPerStep'])
+      expect(silent).not.toHaveProperty(key);
   });
 
   test('claims neither cost nor grams of energy that nobody measured', () => {

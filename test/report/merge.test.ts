@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { known } from '../known.ts';
 import type { DeviceBooks } from '../../agent/account.ts';
 import { flatTariff } from '../../agent/price/flat.ts';
 import { buildReport } from '../../agent/report/build.ts';
@@ -77,11 +78,11 @@ describe('mergeReports()', () => {
     const [device] = mergeReports(legs, FACTS).devices;
     const leg = legs[0]?.devices[0];
     expect(device?.energyJoules).toBeCloseTo(2 * 300 * DURATION, 6);
-    expect(device?.uncertaintyComponents.gainJoules).toBeCloseTo(
-      2 * (leg?.uncertaintyComponents.gainJoules ?? Number.NaN),
+    expect(known(device?.uncertaintyComponents).gainJoules).toBeCloseTo(
+      2 * known(leg?.uncertaintyComponents).gainJoules,
       6,
     );
-    expect(device?.uncertaintyComponents.edgeJoules).toBeCloseTo(12 * Math.SQRT2, 9);
+    expect(known(device?.uncertaintyComponents).edgeJoules).toBeCloseTo(12 * Math.SQRT2, 9);
     expect(device?.powerMeanWatts).toBeCloseTo(300, 9);
     expect(device).not.toHaveProperty('host');
   });
@@ -91,7 +92,7 @@ describe('mergeReports()', () => {
     const late = reportOf('a', [lineOf(0, 300)], { shift: 100 });
     const merged = mergeReports([early, late], FACTS);
     expect(merged.energy.gpuJoules).toBeCloseTo(300 * (DURATION + 100), 6);
-    expect(merged.energy.gpuUncertaintyComponents.edgeJoules).toBeGreaterThan(
+    expect(known(merged.energy.gpuUncertaintyComponents).edgeJoules).toBeGreaterThan(
       (100 * (330 - 62)) / Math.sqrt(12) - 1,
     );
     expect(merged.warnings.map(({ code }) => code)).toContain('merge-overlap');
