@@ -37,8 +37,6 @@ export const grams = (value: number): Grams => value as Grams;
 export const between = (start: Instant, end: Instant): Seconds => (end - start) as Seconds;
 /** The instant `duration` after `start`. */
 export const after = (start: Instant, duration: number): Instant => (start + duration) as Instant;
-/** Energy of a constant power over a duration: E = P·t. */
-export const energyOf = (power: number, duration: number): Joules => (power * duration) as Joules;
 /** Mean power over observed time; undefined when nothing was observed, because 0 W would be a claim. */
 export const meanPower = (energy: Joules, observed: Seconds): Watts | undefined =>
   observed > 0 ? ((energy / observed) as Watts) : undefined;

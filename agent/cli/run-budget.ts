@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { isObserved } from '../account/gpu-energy.ts';
 import { combine } from '../account.ts';
 import type { Run, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
@@ -101,11 +102,11 @@ export function openBudget(parts: {
   };
 }
 
-/** What the run has used so far: everything that its bill will hold. */
+/** What the run has used so far: everything that its bill will hold; unknown, not 0, while nothing was observed. */
 function spendingOf(pipeline: Pipeline): BudgetSpending {
-  const devices = pipeline.devices();
-  if (devices.length === 0) return {};
-  const totals = combine(devices.map((device) => device.totals));
+  const observed = pipeline.devices().filter(({ totals }) => isObserved(totals));
+  if (observed.length === 0) return {};
+  const totals = combine(observed.map((device) => device.totals));
   return present({
     energyKilowattHours: totals.facilityKilowattHours,
     costAmount:

@@ -38,10 +38,7 @@ export async function recoverRuns(stateDirectory: string): Promise<Recovery[]> {
 }
 
 /** Closes the books of one run if its writer is dead; undefined when there was nothing to do. */
-export async function recoverRun(
-  stateDirectory: string,
-  id: string,
-): Promise<RunSummary | undefined> {
+async function recoverRun(stateDirectory: string, id: string): Promise<RunSummary | undefined> {
   if ((await readSummary(stateDirectory, id)) !== undefined) return undefined;
   const path = runJournalPath(stateDirectory, id);
   const handle = await lockedOrNone(path, id);

@@ -1,6 +1,6 @@
 // The report as one HTML file that needs nothing else: no script, no font, no request; prints on paper.
 
-import { formatDuration, formatEnergy, formatPercent, formatPower } from '../display/quantity.ts';
+import { formatDuration, formatPercent, formatPower } from '../display/quantity.ts';
 import { figuresOf } from './figures.ts';
 import { powerProfile, type PowerSeries } from './power-profile.ts';
 import type { Report, ReportDevice } from './report.ts';

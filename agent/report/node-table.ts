@@ -1,7 +1,7 @@
 // The table of nodes in the text report, where a report is of several.
 
 import { clip, plain, tableLines, type Column } from '../display/line.ts';
-import { formatEnergy, formatMass, formatMoney, formatPercent } from '../display/quantity.ts';
+import { formatMass, formatMoney, formatPercent } from '../display/quantity.ts';
 import type { Paint } from './paint.ts';
 import type { Report, ReportNode } from './report.ts';
 import { energyInWords } from './words.ts';

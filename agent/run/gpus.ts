@@ -3,7 +3,7 @@
 import type { Device, Warning } from '../model.ts';
 
 /** Where a selection comes from. */
-export const SELECTION_ORIGINS = [
+const SELECTION_ORIGINS = [
   '--gpus',
   'CUDA_VISIBLE_DEVICES',
   'SLURM_STEP_GPUS',

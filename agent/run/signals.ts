@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Signals that Wattmeter survives and CMD is told of. */
-export const RELAYED_SIGNALS = [
+const RELAYED_SIGNALS = [
   'SIGINT',
   'SIGQUIT',
   'SIGHUP',
@@ -51,7 +51,7 @@ export function parseTerminalState(stat: string): TerminalState {
 }
 
 /** Wattmeter's own terminal now; none where /proc is missing. */
-export function readTerminalState(): TerminalState {
+function readTerminalState(): TerminalState {
   try {
     return parseTerminalState(readFileSync('/proc/self/stat', 'utf8'));
   } catch {

@@ -1,7 +1,7 @@
 // The built program as its users have it: started as a process, with a folder of its own and a machine of simulated GPUs.
 
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 
@@ -149,9 +149,6 @@ function running(child: ChildProcess): Running {
     },
   };
 }
-
-/** The bill of a workplace's report file. */
-export const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 /** The trace that comes with Wattmeter. */
 export const bundledTrace: string = resolve(
