@@ -68,6 +68,8 @@ export interface Pipeline {
   consume(source: SourceKind, event: SourceEvent): void;
   /** Intervals of every device are to end at `time`; `edge`: a load is known to start or end exactly there. */
   cut(time: Instant, edge?: 'start' | 'end'): void;
+  /** The run ends at `time`: a load ends exactly there, and what is metered after it is not the run's. */
+  end(time: Instant): void;
   /** Closes every meter at `end`, or each at its own last reading, and settles. */
   finish(end?: Instant): void;
   /** The devices as they stand. */
@@ -109,6 +111,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let settledSlot = Number.NEGATIVE_INFINITY;
   let first: Instant | undefined;
   let last: Instant | undefined;
+  let endSeconds: Instant | undefined;
   // Cuts asked for before a device's meter exists still hold for it.
   const cuts: { readonly time: Instant; readonly edge: 'start' | 'end' | undefined }[] = [];
 
@@ -133,6 +136,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const take = (lane: Lane, intervals: readonly Interval[]): void => {
     if (intervals.length > 0) introduce(lane);
     for (const interval of intervals) {
+      if (endSeconds !== undefined && interval.startSeconds >= endSeconds) continue;
       const charged = options.charge(interval);
       options.account.add(charged);
       pending.push(charged);
@@ -242,6 +246,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       for (const lane of lanes.values()) lane.meter?.suspended(startSeconds, endSeconds);
   };
 
+  const cut = (time: Instant, edge?: 'start' | 'end'): void => {
+    cuts.push({ time, edge });
+    if (cuts.length > MAX_REMEMBERED_CUTS) cuts.shift();
+    for (const lane of lanes.values())
+      if (lane.meter !== undefined && time > lane.meter.settledSeconds) lane.meter.cut(time, edge);
+  };
+
   return {
     consume(source, event) {
       health.add(source, event);
@@ -262,12 +273,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           return undefined;
       }
     },
-    cut(time, edge) {
-      cuts.push({ time, edge });
-      if (cuts.length > MAX_REMEMBERED_CUTS) cuts.shift();
-      for (const lane of lanes.values())
-        if (lane.meter !== undefined && time > lane.meter.settledSeconds)
-          lane.meter.cut(time, edge);
+    cut,
+    end(time) {
+      endSeconds = time;
+      cut(time, 'end');
     },
     finish(end) {
       for (const lane of lanes.values()) {

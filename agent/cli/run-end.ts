@@ -5,7 +5,7 @@ import type { Account, Books } from '../account.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
 import { present } from '../report/present.ts';
 import type { JobEnd } from '../run/child.ts';
-import type { ReportData } from '../report/report.ts';
+import type { ReportData, ReportMachine } from '../report/report.ts';
 import { postWebhook } from '../run/webhook.ts';
 import type { Instant } from '../units.ts';
 import type { RunParts } from './run-session.ts';
@@ -29,6 +29,7 @@ export function closeRun(
 
 /** What the end of a run is made of. */
 type RunEndParts = RunParts & {
+  readonly machine: ReportMachine | undefined;
   readonly ledger: RunLedger;
   readonly account: Account;
   readonly charges: Charges;
@@ -60,7 +61,7 @@ async function deliverEnd(parts: RunEndParts, books: Books): Promise<void> {
     pricing: plan.pricing,
     charges,
     context,
-    ...present({ data: parts.data }),
+    ...present({ data: parts.data, machine: parts.machine }),
   });
   const telling =
     plan.config.webhook === undefined

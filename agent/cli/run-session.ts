@@ -16,6 +16,7 @@ import { WindowBook, type MarkOutcome } from '../run/windows.ts';
 import { after, type Instant } from '../units.ts';
 import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
+import { noteMachine } from './machine.ts';
 import { openMetering } from './metering.ts';
 import { followFeeds, pricingFacts } from './pricing.ts';
 import { openProgress } from './progress.ts';
@@ -167,6 +168,7 @@ async function openSession(parts: RunParts): Promise<Session> {
   const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
   const charges = await pricing.openCharges();
   const transfer = openTransferMeter(config);
+  const machine = noteMachine(ledger).catch(() => undefined);
   const feeding = new AbortController();
   followFeeds(pricing, feeding.signal);
   const progress = openProgress({ config, context, pricing });
@@ -231,7 +233,7 @@ async function openSession(parts: RunParts): Promise<Session> {
   return {
     async close(end) {
       const data = transfer?.read(end.endSeconds);
-      pipeline.cut(end.endSeconds, 'end');
+      pipeline.end(end.endSeconds);
       burst(sampling.sources, after(end.endSeconds, BURST_SECONDS));
       if (!sampling.isOver) await afterglow(clock, pipeline, end.endSeconds);
       await steps?.finish();
@@ -251,6 +253,7 @@ async function openSession(parts: RunParts): Promise<Session> {
         account,
         charges,
         data: await inTime(data),
+        machine: await inTime(machine),
         end: { ...end, exitCode },
       });
       await views?.[Symbol.asyncDispose]();

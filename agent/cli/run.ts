@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 
 import { openClock, wallNow, type MachineClock } from '../clock.ts';
 import { UsageError } from '../config.ts';
-import { reserveRun, withdrawRun } from '../ledger/run-ledger.ts';
+import { reserveRunInTime, type ReservedRun, withdrawRun } from '../ledger/run-ledger.ts';
 import { runDirectory } from '../ledger/state-dir.ts';
 import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
@@ -32,6 +32,8 @@ import type { RunSampling } from './run-sampling.ts';
 import { stateDirectory } from './state.ts';
 
 const EXIT_UNMET = 125;
+/** A home directory on a hung network file system must not keep CMD waiting. */
+const DIRECTORY_PATIENCE_SECONDS = 0.1;
 
 export const runCommand: CommandSpec = {
   arguments: [['<command...>', 'the command and its arguments, after --']],
@@ -113,6 +115,8 @@ export interface RunPlan {
   readonly labels: Readonly<Record<string, string>>;
   readonly stateDirectory: string;
   readonly runId: string;
+  /** Where its socket is to lie: beside the journal, unless that file system did not answer in time. */
+  readonly socketPath: string;
   readonly pattern?: StepPattern;
   readonly output?: JobOutput;
   /** Already running where something must be known before CMD starts. */
@@ -137,7 +141,7 @@ async function planRun(
   const labels = labelsOf(config.label ?? []);
   const pattern = await patternOf(config);
   const directory = stateDirectory(config, context);
-  const runId = await runIdOf(config, directory);
+  const reserved = await reserve(config, directory);
   const mustKnow = config.requireMeasurement === true || config.gpus !== undefined;
   const session = mustKnow ? await import('./run-session.ts') : undefined;
   const sampling = await session?.openRunSampling(config, clock, context);
@@ -149,7 +153,10 @@ async function planRun(
     clock,
     labels,
     stateDirectory: directory,
-    runId,
+    runId: reserved.id,
+    socketPath: reserved.hasDirectory
+      ? join(runDirectory(directory, reserved.id), 'run.sock')
+      : join(tmpdir(), `wattmeter-${reserved.id}.sock`),
     warnings,
     ...(pattern === undefined ? {} : { pattern }),
     ...(output === undefined ? {} : { output }),
@@ -179,10 +186,11 @@ async function patternOf(config: Config): Promise<StepPattern | undefined> {
   }
 }
 
-async function runIdOf(config: Config, directory: string): Promise<string> {
-  if (config.resume === undefined) return reserveRun(directory, wallNow());
+async function reserve(config: Config, directory: string): Promise<ReservedRun> {
+  if (config.resume === undefined)
+    return reserveRunInTime(directory, wallNow(), DIRECTORY_PATIENCE_SECONDS);
   const { findRun } = await import('../ledger/runs.ts');
-  return (await findRun(directory, config.resume)).id;
+  return { id: (await findRun(directory, config.resume)).id, hasDirectory: true };
 }
 
 async function openOutput(warnings: Warning[]): Promise<JobOutput | undefined> {
@@ -216,7 +224,7 @@ async function openMarks(plan: RunPlan): Promise<RunMarks> {
   };
   try {
     const socket = await RunSocket.open({
-      path: join(runDirectory(plan.stateDirectory, plan.runId), 'run.sock'),
+      path: plan.socketPath,
       mark: (mark) =>
         handler?.mark(mark) ?? {
           kind: 'refused',

@@ -4,6 +4,7 @@ import { openClock } from '../clock.ts';
 import { resolveStored } from '../config.ts';
 import { refillAccount, readRun } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
+import { parseMachine } from '../report/schema.ts';
 import type { Context } from './context.ts';
 import { openPricing, PRICING_KEYS, refreshFeeds, refuseGap } from './pricing.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
@@ -33,6 +34,13 @@ export async function storedReport(
         'The books of this run are not closed: it is still going on, or its Wattmeter died (wattmeter recover).',
     });
   }
-  const report = reportOf(account.books(stored), { config: merged, pricing, charges, context });
+  const machine = parseMachine(stored.facts['machine']);
+  const report = reportOf(account.books(stored), {
+    config: merged,
+    pricing,
+    charges,
+    context,
+    ...(machine === undefined ? {} : { machine }),
+  });
   return { report, profile: charges.profile };
 }

@@ -71,6 +71,36 @@ export function reserveRun(stateDirectory: string, startSeconds: Instant): strin
   }
 }
 
+/** A run's id, and whether its directory is there to hold a socket. */
+export interface ReservedRun {
+  readonly id: string;
+  readonly hasDirectory: boolean;
+}
+
+/**
+ * The same for a wrapped command, which waits for no file system: a directory that is not made in time is left to the
+ * journal, which goes on trying. Never rejects.
+ */
+export async function reserveRunInTime(
+  stateDirectory: string,
+  startSeconds: Instant,
+  patienceSeconds: number,
+  make: (path: string) => Promise<void> = makeDirectory,
+): Promise<ReservedRun> {
+  const id = newRunId(startSeconds);
+  const made = make(runDirectory(stateDirectory, id)).then(
+    () => true,
+    () => false,
+  );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), patienceSeconds * 1e3);
+  });
+  const hasDirectory = await Promise.race([made, late]);
+  clearTimeout(timer);
+  return { id, hasDirectory };
+}
+
 /** Takes back a run that never came to be: nothing was measured, and nothing is kept of it. */
 export async function withdrawRun(stateDirectory: string, id: string): Promise<void> {
   await rm(runDirectory(stateDirectory, id), { recursive: true, force: true }).catch(
