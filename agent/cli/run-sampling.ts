@@ -11,6 +11,8 @@ export interface RunSampling extends AsyncDisposable {
   readonly sources: readonly Source[];
   /** Resolves with the first good reading, with the reason why there is none, or with neither at the deadline. */
   firstReading(deadlineSeconds: number): Promise<'measuring' | 'silent' | Error>;
+  /** Why it ended for good, where it failed. */
+  readonly failure: Error | undefined;
   /** Whether every source has ended or failed for good. */
   readonly isOver: boolean;
   /** The devices that were announced so far. */
@@ -66,6 +68,9 @@ export function startSampling(
 
   return {
     sources,
+    get failure() {
+      return outcome instanceof Error ? outcome : undefined;
+    },
     get isOver() {
       return isOver;
     },

@@ -240,6 +240,7 @@ async function openSession(parts: RunParts): Promise<Session> {
       const closing = windows.close(end.endSeconds);
       for (const window of closing.closed) bookWindow(account, ledger, window);
       closing.warnings.forEach(warn);
+      if (pipeline.firstSeconds === undefined) warn(nothingRead(sampling));
       await sampling[Symbol.asyncDispose]();
       if (isStuck(sampling.sources)) context.leaveAbruptly();
       pipeline.finish(end.endSeconds);
@@ -322,6 +323,14 @@ function gpuSelector(
     return devices.filter(({ kind, uuid }) => kind !== 'gpu' || selection.uuids.has(uuid));
   };
 }
+
+/** Why a run has no reading at all. */
+const nothingRead = ({ failure }: RunSampling): Warning => ({
+  code: 'nothing-measured',
+  message:
+    failure?.message ??
+    'CMD ended before the first reading came, so its energy is unknown. A source needs about a second to start.',
+});
 
 /** What is there soon; CMD's exit code waits for nothing else. */
 async function inTime<T>(promise: Promise<T | undefined> | undefined): Promise<T | undefined> {

@@ -95,8 +95,17 @@ export const runCommand: CommandSpec = {
     relay.ready((signal) => start.job.send(signal));
     for (const warning of [...plan.warnings, ...start.job.warnings])
       context.stderr.write(`wattmeter: ${warning.message}\n`);
-    const { accompany } = await import('./run-session.ts');
-    return await accompany({ job: start.job, plan, marks, context });
+    try {
+      const { accompany } = await import('./run-session.ts');
+      return await accompany({ job: start.job, plan, marks, context });
+    } catch (error) {
+      // An installation that lost a file on the way: CMD still runs, and its exit code is still ours.
+      const cause = error instanceof Error ? error.message : String(error);
+      context.stderr.write(
+        `wattmeter: measuring is broken (${cause}), CMD is not affected. Install Wattmeter again.\n`,
+      );
+      return (await start.job.ended).exitCode;
+    }
   },
 };
 

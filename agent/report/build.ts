@@ -124,8 +124,14 @@ function inputOf(inputs: readonly InputFacts[]): ReportInputFile | undefined {
 }
 
 // An energy that nobody measured must not pass for that of an idle machine.
-function findingsOf(energy: ReportEnergy, deviceCount: number): readonly Warning[] {
-  if (energy.itJoules !== undefined) return [];
+function findingsOf(
+  energy: ReportEnergy,
+  deviceCount: number,
+  said: readonly Warning[],
+): readonly Warning[] {
+  // Whoever measured may know better why there is nothing.
+  const isSaid = said.some(({ code }) => code === 'nothing-measured');
+  if (energy.itJoules !== undefined || isSaid) return [];
   const message =
     deviceCount === 0
       ? 'No GPU was found, so no energy was measured. Run `wattmeter doctor` to see why.'
@@ -172,6 +178,6 @@ export function buildReport(input: ReportInput): Report {
     social: input.social,
     windows: books.windows.map(windowOf),
     input: inputOf(input.inputs ?? []),
-    warnings: [...books.warnings, ...findingsOf(energy, devices.length)],
+    warnings: [...books.warnings, ...findingsOf(energy, devices.length, books.warnings)],
   });
 }
