@@ -58,7 +58,7 @@ const CLOSE_SECONDS = 0.5;
  * A new run's id, its directory made at once because the path of its socket is handed to CMD. Never throws: where the
  * directory cannot be made, the id will do, and the ledger says why later.
  */
-export function reserveRun(stateDirectory: string, startSeconds: Instant): string {
+function reserveRun(stateDirectory: string, startSeconds: Instant): string {
   for (;;) {
     const id = newRunId(startSeconds);
     try {
