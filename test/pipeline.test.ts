@@ -5,12 +5,8 @@ import { createAccount, type Account } from '../agent/account.ts';
 import { createConstantMeter } from '../agent/meter/constant.ts';
 import { createMeter } from '../agent/meter/meter.ts';
 import type { ChargedInterval, Device, Interval } from '../agent/model.ts';
-import {
-  createPipeline,
-  type Pipeline,
-  type PipelineOptions,
-  type Settlement,
-} from '../agent/pipeline.ts';
+import { createPipeline, type Pipeline, type PipelineOptions } from '../agent/pipeline.ts';
+import type { Settlement } from '../agent/pipeline/settlement.ts';
 import type { SourceEvent } from '../agent/source/source.ts';
 import { instant, kilowattHours, watts } from '../agent/units.ts';
 import { device, run, START } from './account-doubles.ts';

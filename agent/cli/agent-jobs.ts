@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts';
 import type { AgentLedger } from '../ledger/agent-ledger.ts';
 import type { DeviceProcesses } from '../model.ts';
 import type { Config } from '../options.ts';
-import type { Settlement } from '../pipeline.ts';
+import type { Settlement } from '../pipeline/settlement.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { watchComputeApps } from '../source/compute-apps.ts';
 import type { Instant } from '../units.ts';

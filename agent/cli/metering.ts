@@ -7,12 +7,8 @@ import { createConstantMeter } from '../meter/constant.ts';
 import { createMeter } from '../meter/meter.ts';
 import type { Device } from '../model.ts';
 import type { Config } from '../options.ts';
-import {
-  createPipeline,
-  type Pipeline,
-  type PipelineOptions,
-  type Settlement,
-} from '../pipeline.ts';
+import { createPipeline, type Pipeline, type PipelineOptions } from '../pipeline.ts';
+import type { Settlement } from '../pipeline/settlement.ts';
 import { watts, type Instant } from '../units.ts';
 import type { Charges, Pricing } from './pricing.ts';
 
