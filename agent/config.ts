@@ -23,7 +23,8 @@ async function parseOption(key: OptionKey, raw: unknown, place: string): Promise
   const parsed = OPTION_SCHEMAS[key].safeParse(raw);
   if (parsed.success) return parsed.data;
   const reason = parsed.error.issues[0]?.message ?? 'is not valid';
-  throw new UsageError(`${place} ${reason}, not ${JSON.stringify(raw)}.`);
+  const given = Array.isArray(raw) ? raw.map(String).join(',') : raw;
+  throw new UsageError(`${place} ${reason}, not ${JSON.stringify(given)}.`);
 }
 
 /** Nested keys become dotted ones: `web: { listen-address: … }` is `web.listen-address`. */
@@ -68,7 +69,7 @@ async function readConfigFile(path: string): Promise<Map<OptionKey, unknown>> {
     const key = optionKeys.find((candidate) => flagName(candidate) === name);
     if (key === undefined) {
       throw new UsageError(
-        `${path}: "${name}" is not an option${suggestion(name)}. See wattmeter run --help.`,
+        `${path}: "${name}" is not an option${suggestion(name)}. docs/files.md lists them.`,
       );
     }
     values.set(key, await parseOption(key, raw, `${path}: ${name}`));
@@ -77,13 +78,17 @@ async function readConfigFile(path: string): Promise<Map<OptionKey, unknown>> {
 }
 
 function suggestion(name: string): string {
+  const letters = (text: string): string => text.replaceAll(/[._-]/g, '').toLowerCase();
+  const sorted = (text: string): string => [...letters(text)].toSorted().join('');
+  // Other separators, swapped letters, or only the beginning of a name.
   const near = optionKeys
     .map(flagName)
-    .filter(
+    .find(
       (candidate) =>
-        candidate.replaceAll(/[.-]/g, '') === name.replaceAll(/[._-]/g, '').toLowerCase(),
+        sorted(candidate) === sorted(name) ||
+        (name.length >= 3 && letters(candidate).startsWith(letters(name))),
     );
-  return near[0] === undefined ? '' : ` (did you mean ${near[0]}?)`;
+  return near === undefined ? '' : ` (did you mean ${near}?)`;
 }
 
 /** The config file in force: the one named by flag or environment, else the first that is there. */

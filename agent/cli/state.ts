@@ -7,11 +7,10 @@ import { locateStateDirectory } from '../ledger/state-dir.ts';
 import type { Config } from '../options.ts';
 import type { Context } from './context.ts';
 
-/** The state directory of a command; of the service where there is nothing else to say. */
-export function stateDirectory(config: Config, context: Context, service = false): string {
+/** The state directory of a command. */
+export function stateDirectory(config: Config, context: Context): string {
   return locateStateDirectory({
     explicit: config.stateDir,
-    service,
     environment: context.environment,
     homeDirectory: homedir(),
   });

@@ -12,23 +12,19 @@ export const DIRECTORY_MODE = 0o750;
 /** The same for files. */
 export const FILE_MODE = 0o640;
 
-const SERVICE_DIRECTORY = '/var/lib/wattmeter';
-
 /**
- * The state directory: what was asked for, else systemd's STATE_DIRECTORY, else /var/lib/wattmeter for a service, else
+ * The state directory: what was asked for, else systemd's STATE_DIRECTORY (/var/lib/wattmeter for our unit), else
  * $XDG_STATE_HOME/wattmeter, else ~/.local/state/wattmeter.
  */
 export function locateStateDirectory(options: {
   readonly explicit?: string | undefined;
-  readonly service?: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly homeDirectory: string;
 }): string {
-  const { explicit, service, environment, homeDirectory } = options;
+  const { explicit, environment, homeDirectory } = options;
   if (explicit !== undefined) return explicit;
   const fromSystemd = environment['STATE_DIRECTORY']?.split(':')[0];
   if (fromSystemd) return fromSystemd;
-  if (service === true) return SERVICE_DIRECTORY;
   const stateHome = environment['XDG_STATE_HOME'];
   // The XDG base directory specification: relative paths are to be ignored.
   if (stateHome?.startsWith('/') === true) return join(stateHome, 'wattmeter');

@@ -235,9 +235,8 @@ describe('the state directory', () => {
       is: '/home/me/.local/state/wattmeter',
     },
     { why: 'as systemd says', environment: { STATE_DIRECTORY: '/var/lib/w' }, is: '/var/lib/w' },
-    { why: 'of the service', environment: {}, service: true, is: '/var/lib/wattmeter' },
-  ])('is $why', ({ is, explicit, environment, service }) => {
+  ])('is $why', ({ is, explicit, environment }) => {
     const options = { explicit, environment, homeDirectory: '/home/me' };
-    expect(locateStateDirectory(service ? { ...options, service } : options)).toBe(is);
+    expect(locateStateDirectory(options)).toBe(is);
   });
 });
