@@ -126,6 +126,8 @@ export interface Snapshot {
     readonly ageSeconds?: number;
   };
   readonly powerUsageEffectiveness: number;
+  /** `assumed` where nobody said what the facility adds. */
+  readonly powerUsageEffectivenessProvenance?: Provenance;
   readonly jobs?: readonly JobEnergy[];
   readonly unattributed?: readonly UnattributedEnergy[];
   readonly host?: readonly HostComponent[];

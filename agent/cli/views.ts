@@ -137,6 +137,7 @@ function snapshotOf(pipeline: Pipeline, options: ViewsOptions): Snapshot | undef
           },
         }),
     powerUsageEffectiveness: pricing.powerUsageEffectiveness.value,
+    powerUsageEffectivenessProvenance: pricing.powerUsageEffectiveness.provenance,
     host: devices.filter(({ device }) => device.kind === 'host').map(componentOf),
   };
 }

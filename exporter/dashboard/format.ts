@@ -4,7 +4,8 @@
 export const UNKNOWN = '–';
 
 const NARROW_SPACE = '\u202f';
-const MAX_DECIMALS = 6;
+const MAX_DECIMALS = 9;
+const UNCERTAINTY_DIGITS = 2;
 
 const withDecimals = (value: number, decimals: number): string =>
   value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
@@ -74,9 +75,13 @@ function scaled(
     return { value: withDecimals(shown, decimalsFor(shown, 3)), unit, uncertainty: undefined };
   }
   const spread = uncertainty / factor;
-  const decimals = Math.min(decimalsFor(spread, 2), 4);
-  const plusMinus = `±${NARROW_SPACE}${withDecimals(spread, decimals)}${NARROW_SPACE}${unit}`;
-  return { value: withDecimals(shown, decimals), unit, uncertainty: plusMinus };
+  return withSpread(shown, spread, decimalsFor(spread, UNCERTAINTY_DIGITS), unit);
+}
+
+// Value and uncertainty to one place.
+function withSpread(value: number, spread: number, decimals: number, unit: string): Figure {
+  const uncertainty = `±${NARROW_SPACE}${withDecimals(spread, decimals)}${NARROW_SPACE}${unit}`;
+  return { value: withDecimals(value, decimals), unit, uncertainty };
 }
 
 /** Joules as Wh, kWh or MWh. */
@@ -94,15 +99,17 @@ export const power = (watts: number | undefined): Figure =>
       ? { value: withDecimals(watts / 1e3, 1), unit: 'kW', uncertainty: undefined }
       : { value: withDecimals(watts, 0), unit: 'W', uncertainty: undefined };
 
-/** Money with as many decimals as it needs to say something. */
+const MONEY_DECIMALS = 2;
+
+/** Money to its uncertainty's second digit, or with as many decimals as it needs to say something. */
 export function money(amount: number | undefined, currency: string, uncertainty?: number): Figure {
   if (amount === undefined) return NO_FIGURE;
-  const decimals = Math.abs(amount) >= 1 ? 2 : 4;
-  const spread =
-    uncertainty === undefined
-      ? undefined
-      : `±${NARROW_SPACE}${withDecimals(uncertainty, decimals)}${NARROW_SPACE}${currency}`;
-  return { value: withDecimals(amount, decimals), unit: currency, uncertainty: spread };
+  if (uncertainty !== undefined && uncertainty > 0) {
+    const decimals = Math.max(MONEY_DECIMALS, decimalsFor(uncertainty, UNCERTAINTY_DIGITS));
+    return withSpread(amount, uncertainty, decimals, currency);
+  }
+  const decimals = Math.max(MONEY_DECIMALS, decimalsFor(amount, 3));
+  return { value: withDecimals(amount, decimals), unit: currency, uncertainty: undefined };
 }
 
 /** A figure on one line. */

@@ -92,9 +92,17 @@ function energyCard(snapshot: Snapshot): Card {
   };
 }
 
+/** What the facility adds, and whether anybody said so: 1 is what an option leaves out. */
+function facility({
+  powerUsageEffectiveness: ratio,
+  powerUsageEffectivenessProvenance: provenance,
+}: Snapshot): string {
+  return `PUE ${ratio}${provenance === 'assumed' ? ' (assumed)' : ''}`;
+}
+
 function costCard(snapshot: Snapshot): Card {
   const sum = costSum(snapshot);
-  const { price, powerUsageEffectiveness } = snapshot;
+  const { price } = snapshot;
   const tariff =
     price === undefined
       ? ''
@@ -102,7 +110,7 @@ function costCard(snapshot: Snapshot): Card {
   return {
     figure: money(valueOf(sum), price?.currency ?? '', spreadOf(sum)),
     provenance: price?.provenance,
-    notes: [reasonOf(sum), tariff, price === undefined ? '' : `PUE ${powerUsageEffectiveness}`],
+    notes: [reasonOf(sum), tariff, price === undefined ? '' : facility(snapshot)],
   };
 }
 

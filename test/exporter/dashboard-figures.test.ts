@@ -69,6 +69,17 @@ describe('format', () => {
     const { value, uncertainty } = energy(4_263_999, 44_444);
     expect([value, plain(uncertainty)]).toEqual(['1.184', '± 0.012 kWh']);
   });
+
+  test.each([
+    [0.000197, 0.0000124, '0.000197', '± 0.000012 USD'],
+    [0.5, 0.0000124, '0.500000', '± 0.000012 USD'],
+    [0.5, 3, '0.50', '± 3.00 USD'],
+    [1234.5, 0.0123, '1,234.500', '± 0.012 USD'],
+    [0.5, 0, '0.500', undefined],
+  ])('shows %f ± %f of money as %s %s', (amount, spread, shown, shownSpread) => {
+    const { value, uncertainty } = money(amount, 'USD', spread);
+    expect([value, plain(uncertainty)]).toEqual([shown, shownSpread]);
+  });
 });
 
 describe('figures', () => {

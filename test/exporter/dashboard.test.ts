@@ -91,6 +91,7 @@ describe('the dashboard', () => {
     expect(await open.text('cost-value')).toBe('0.1866');
     expect(await open.text('cost-unit')).toBe('EUR');
     expect(await open.text('cost-note')).toContain('0.25 EUR/kWh now, day and night');
+    expect(await open.text('cost-note')).toMatch(/PUE 1\.1$/);
     expect(await open.text('carbon-value')).toBe('263');
     expect(await open.text('carbon-note')).toContain('344 g/kWh, DEU, location-based');
     expect(await open.text('energy-provenance')).toBe('measured');
@@ -101,6 +102,15 @@ describe('the dashboard', () => {
     expect(await open.page.locator('#chart canvas').count()).toBe(1);
     expect(await open.page.title()).toContain('626');
     expect(open.complaints).toEqual([]);
+  });
+
+  test('says that a PUE is assumed where nobody gave one', async (context) => {
+    const snapshot = someSnapshot({
+      powerUsageEffectiveness: 1,
+      powerUsageEffectivenessProvenance: 'assumed',
+    });
+    await using open = await openDashboard(context, new FakePort(snapshot));
+    await shows(open, 'cost-note', 'PUE 1 (assumed)');
   });
 
   test('follows each publication', async (context) => {
