@@ -21,10 +21,9 @@ import { openAgentRuns, type AgentRuns } from './agent-runs.ts';
 import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
 import { openPricing, pricingFacts } from './pricing.ts';
-import { chooseSources } from './sources.ts';
-import { sayFault, stateDirectory } from './state.ts';
+import { chooseSources, LIVE_PLAY } from './sources.ts';
+import { ledgerOptions, stateDirectory } from './state.ts';
 
-const DEFAULT_FLUSH_SECONDS = 1;
 const DEFAULT_RETAIN_SECONDS = 7 * 86_400;
 
 export const agentCommand: CommandSpec = {
@@ -47,21 +46,17 @@ export const agentCommand: CommandSpec = {
     const clock = openClock();
     const pricing = await openPricing(config, context, clock);
     const directory = stateDirectory(config, context);
-    const flushSeconds = config.flushSeconds ?? DEFAULT_FLUSH_SECONDS;
-    const play = { speed: 1, loop: true, restampToNow: true } as const;
     const ledger = await openAgentLedger({
+      ...ledgerOptions(config, context),
       stateDirectory: directory,
       run: { id: 'agent', host: hostname(), startSeconds: clock.now(), labels: {} },
-      writer: { version: context.version, pid: context.processId },
-      flushSeconds,
       retainSeconds: config.retainSamples ?? DEFAULT_RETAIN_SECONDS,
-      onFault: sayFault(context),
       now: wallNow,
     });
     let pipeline: Pipeline | undefined;
     using jobs = openAgentJobs({ config, context, clock, ledger });
     const sources = await chooseSources(config, clock, {
-      play,
+      play: LIVE_PLAY,
       waitsForDriver: true,
       onProcesses: (devices, time) => jobs.onProcesses(devices, time),
     });
@@ -70,7 +65,6 @@ export const agentCommand: CommandSpec = {
       context,
       clock,
       stateDirectory: directory,
-      flushSeconds,
       pipeline: () => pipeline,
     });
     const notifier = await openNotifier(context.environment, (line) => warn(context, line));

@@ -11,7 +11,7 @@ import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
 import { after } from '../units.ts';
 import { startSampling } from './run-sampling.ts';
-import { chooseSources, isStuck } from './sources.ts';
+import { chooseSources, isStuck, LIVE_PLAY } from './sources.ts';
 
 const EXIT_NOTHING = 1;
 const FIRST_READING_SECONDS = 10;
@@ -32,7 +32,7 @@ export const devicesCommand: CommandSpec = {
       labels: {},
     });
     const sources = await chooseSources(config, clock, {
-      play: { speed: 1, loop: true, restampToNow: true },
+      play: LIVE_PLAY,
     });
     await using sampling = startSampling(sources, clock, () => undefined);
     const first = await sampling.firstReading(FIRST_READING_SECONDS);

@@ -16,7 +16,7 @@ import { readLibraryPath, SYSTEM_ROOTS } from './doctor-system.ts';
 import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
 import { startSampling } from './run-sampling.ts';
-import { chooseSources, isStuck } from './sources.ts';
+import { chooseSources, isStuck, LIVE_PLAY } from './sources.ts';
 
 const FIRST_READING_SECONDS = 10;
 const NVML_ALONE_SECONDS = 3;
@@ -43,8 +43,7 @@ export interface Look {
 /** Samples for a while. What cannot be measured is a fact, not an error. @throws UsageError for options that make no sense */
 export async function takeLook(options: LookOptions): Promise<Look> {
   const { config, context, clock } = options;
-  const play = { speed: 1, loop: true, restampToNow: true } as const;
-  const sources = await chooseSources(config, clock, { play });
+  const sources = await chooseSources(config, clock, { play: LIVE_PLAY });
   const notes = openNotes();
   await using sampling = startSampling(sources, clock, () => undefined);
   const first = await sampling.firstReading(FIRST_READING_SECONDS);

@@ -2,9 +2,9 @@
 
 import { Command, CommanderError } from 'commander';
 
-import { UsageError } from '../config.ts';
 import { toCommand, type CommandSpec } from './command.ts';
 import type { Context } from './context.ts';
+import { isUserError, traceOf } from './errors.ts';
 
 /** A command before it is loaded: only the one that was called is. */
 interface CommandEntry {
@@ -105,7 +105,7 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    context.stderr.write(`wattmeter: ${messageOf(error, argv)}\n`);
+    context.stderr.write(`wattmeter: ${lineOf(error, argv)}\n`);
     return isUsage(error) ? usageCode : EXIT_FAILURE;
   }
 }
@@ -119,28 +119,15 @@ function quieten(command: Command, context: Context): void {
   for (const child of command.commands) quieten(child, context);
 }
 
-/** Errors that the user can mend: each stage's own border type, known by name so that none is loaded for it. */
-const USAGE_ERRORS: ReadonlySet<string> = new Set([
-  'UsageError',
-  'SourceError',
-  'InputError',
-  'LedgerError',
-  'ConfigError',
-  'ListenError',
-]);
+const isUsage = (error: unknown): error is Error =>
+  error instanceof CommanderError || isUserError(error);
 
-const isUsage = (error: unknown): boolean =>
-  error instanceof CommanderError ||
-  error instanceof UsageError ||
-  (error instanceof Error && USAGE_ERRORS.has(error.name));
-
-function messageOf(error: unknown, argv: readonly string[]): string {
+function lineOf(error: unknown, argv: readonly string[]): string {
   if (error instanceof CommanderError) {
     const cause = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
     const command = (argv[0] ?? '') in COMMANDS ? ` ${argv[0]}` : '';
     if (error.code === 'commander.help') return `no command given. See wattmeter --help.`;
     return `${cause.replace(/\.?$/, '.')} See wattmeter${command} --help.`;
   }
-  if (isUsage(error)) return (error as Error).message.replaceAll(/\s*\n\s*/g, ' ');
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return isUserError(error) ? error.message.replaceAll(/\s*\n\s*/g, ' ') : traceOf(error);
 }

@@ -6,32 +6,33 @@ import { createAccount, type Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import { resumeRunLedger } from '../ledger/resume-run.ts';
 import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
-import type { Device, Run, Warning, Window } from '../model.ts';
-import type { Config } from '../options.ts';
+import type { Run, Warning } from '../model.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { ReportMachine } from '../report/report.ts';
 import type { Job, JobEnd } from '../run/child.ts';
-import { selectGpus } from '../run/gpus.ts';
 import { EXIT_BUDGET } from '../run/terminate.ts';
-import { WindowBook, type MarkOutcome } from '../run/windows.ts';
+import type { MarkOutcome } from '../run/windows.ts';
 import { after, type Instant } from '../units.ts';
 import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
+import { isUserError, messageOf, traceOf } from './errors.ts';
 import { noteMachine } from './machine.ts';
 import { openMetering } from './metering.ts';
-import { followFeeds, pricingFacts } from './pricing.ts';
-import { openProgress } from './progress.ts';
-import { startSampling, type RunSampling } from './run-sampling.ts';
-import type { RunMarks, RunPlan } from './run.ts';
+import { followFeeds, pricingFacts, type Charges } from './pricing.ts';
+import { openProgress, type ProgressLine } from './progress.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
 import { endOfRun } from './run-end.ts';
+import { gpuSelector } from './run-gpus.ts';
+import { openRunSampling } from './run-readiness.ts';
+import type { RunSampling } from './run-sampling.ts';
 import { openSteps } from './run-steps.ts';
-import { burst, chooseSources, isStuck, replayWarning } from './sources.ts';
-import { sayFault } from './state.ts';
-import { openTransferMeter } from './transfer.ts';
+import { openRunWindows, type RunWindows } from './run-windows.ts';
+import type { RunMarks, RunPlan } from './run.ts';
+import { burst, isStuck, replayWarning } from './sources.ts';
+import { ledgerOptions } from './state.ts';
+import { openTransferMeter, type TransferMeter } from './transfer.ts';
 import { openViews, type Views } from './views.ts';
 
-/** How long --require-measurement and --gpus wait for the first reading before CMD may start. */
-const FIRST_READING_SECONDS = 10;
 /** Readings wanted after CMD's exit, for the last edge: three refreshes of a 100 ms sensor. */
 const AFTERGLOW_SECONDS = 0.35;
 /** How long they are waited for; CMD's exit code waits too. */
@@ -39,42 +40,6 @@ const AFTERGLOW_PATIENCE_SECONDS = 0.45;
 const AFTERGLOW_POLL_SECONDS = 0.02;
 const BURST_SECONDS = 0.4;
 const LATE_MILLISECONDS = 300;
-const DEFAULT_FLUSH_SECONDS = 1;
-
-/** Starts the sources that the options name; a source that cannot be is said, not thrown. @throws UsageError, SourceError */
-export async function openRunSampling(
-  config: Config,
-  clock: Clock,
-  context: Context,
-): Promise<RunSampling> {
-  const play = { speed: 1, loop: true, restampToNow: true } as const;
-  const sources = await chooseSources(config, clock, { play, waitsForDriver: false });
-  return startSampling(sources, clock, (error) => {
-    context.stderr.write(`wattmeter: ${error.message} CMD runs on, unmeasured.\n`);
-  });
-}
-
-/** Why CMD must not start, where the user asked for that; undefined when it may. */
-export async function refusalOf(
-  plan: RunPlan,
-  sampling: RunSampling,
-  context: Context,
-): Promise<string | undefined> {
-  const { config } = plan;
-  const first = await sampling.firstReading(FIRST_READING_SECONDS);
-  if (config.gpus !== undefined) {
-    const selection = selectGpus({
-      option: config.gpus,
-      environment: context.environment,
-      devices: sampling.devices(),
-    });
-    if (sampling.devices().length > 0 && selection.kind === 'refused') return selection.message;
-  }
-  if (config.requireMeasurement !== true || first === 'measuring') return undefined;
-  const why =
-    first === 'silent' ? `no reading came within ${FIRST_READING_SECONDS} s.` : first.message;
-  return `--require-measurement: ${why} CMD was not started. Run wattmeter devices to see what can be measured.`;
-}
 
 /** A wrapped command under way. */
 export interface RunParts {
@@ -88,8 +53,7 @@ export interface RunParts {
 export async function accompany(parts: RunParts): Promise<number> {
   const { job, context } = parts;
   const say = (error: unknown): void => {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    context.stderr.write(`wattmeter: measuring failed, CMD is not affected: ${text}\n`);
+    context.stderr.write(`wattmeter: measuring failed, CMD is not affected: ${traceOf(error)}\n`);
   };
   context.surviveCrashes(say);
   let session: Session | undefined;
@@ -97,7 +61,7 @@ export async function accompany(parts: RunParts): Promise<number> {
     session = await openSession(parts);
   } catch (error) {
     // A mistake in what was asked for is a line; anything else is a defect of ours.
-    if (isKnown(error))
+    if (isUserError(error))
       context.stderr.write(`wattmeter: ${error.message} CMD runs on, unmeasured.\n`);
     else say(error);
   }
@@ -105,21 +69,11 @@ export async function accompany(parts: RunParts): Promise<number> {
   try {
     return (await session?.close(end)) ?? end.exitCode;
   } catch (error) {
-    if (isKnown(error)) context.stderr.write(`wattmeter: ${error.message}\n`);
+    if (isUserError(error)) context.stderr.write(`wattmeter: ${error.message}\n`);
     else say(error);
     return end.exitCode;
   }
 }
-
-const KNOWN_ERRORS: ReadonlySet<string> = new Set([
-  'UsageError',
-  'LedgerError',
-  'SourceError',
-  'ListenError',
-  'ConfigError',
-]);
-const isKnown = (error: unknown): error is Error =>
-  error instanceof Error && KNOWN_ERRORS.has(error.name);
 
 interface Session {
   /** Takes the last readings, closes the books, delivers the report; returns Wattmeter's exit code. */
@@ -129,43 +83,97 @@ interface Session {
 interface OpenBooks {
   readonly ledger: RunLedger;
   readonly account: Account;
+  /** Writes a warning into both. */
+  readonly warn: (warning: Warning) => void;
 }
 
-async function openBooks({ job, plan, context }: RunParts): Promise<OpenBooks> {
+/** The run's books, with what is to be said already. */
+async function openBooks(parts: RunParts): Promise<OpenBooks> {
+  const { job, plan } = parts;
+  const { ledger, account } = await openLedger(parts);
+  void ledger.addFacts(pricingFacts(plan.config));
+  const warn = (warning: Warning): void => {
+    account.addWarning(warning);
+    void ledger.addWarning(warning);
+  };
+  for (const warning of [...replayWarning(plan.config), ...plan.warnings, ...job.warnings])
+    warn(warning);
+  return { ledger, account, warn };
+}
+
+async function openLedger({
+  job,
+  plan,
+  context,
+}: RunParts): Promise<Pick<OpenBooks, 'ledger' | 'account'>> {
   const { config, labels } = plan;
   const options = {
+    ...ledgerOptions(config, context),
     stateDirectory: plan.stateDirectory,
-    writer: { version: context.version, pid: context.processId },
-    flushSeconds: config.flushSeconds ?? DEFAULT_FLUSH_SECONDS,
-    onFault: sayFault(context),
   };
   if (config.resume !== undefined) {
     return resumeRunLedger({ ...options, id: plan.runId, atSeconds: job.startSeconds });
   }
-  const run: Omit<Run, 'id'> = {
+  const run: Run = {
+    id: plan.runId,
     ...(config.name === undefined ? {} : { name: config.name }),
     command: plan.command,
     host: hostname(),
     startSeconds: job.startSeconds,
     labels,
   };
-  const ledger = createRunLedger({ ...options, run: { ...run, id: plan.runId } });
+  const ledger = createRunLedger({ ...options, run });
   return { ledger, account: createAccount(ledger.run) };
 }
 
 async function openSession(parts: RunParts): Promise<Session> {
   const { job, plan, marks, context } = parts;
-  const { config, clock, pricing } = plan;
-  const { ledger, account } = await openBooks(parts);
-  void ledger.addFacts(pricingFacts(config));
-  const warn = (warning: Warning): void => {
-    account.addWarning(warning);
-    void ledger.addWarning(warning);
-  };
-  for (const warning of [...replayWarning(config), ...plan.warnings, ...job.warnings])
-    warn(warning);
-
+  const { config, clock } = plan;
+  const books = await openBooks(parts);
+  const { ledger } = books;
   const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
+  const stages = await joinStages(parts, books);
+  const { pipeline, progress } = stages;
+  const windows = openRunWindows(job.startSeconds, books);
+  /** Where a window begins or ends, intervals are cut and readings are dense. */
+  const sharpen = <Outcome extends MarkOutcome | undefined>(outcome: Outcome): Outcome => {
+    if (outcome?.kind !== 'accepted') return outcome;
+    pipeline.cut(outcome.edgeSeconds);
+    burst(sampling.sources, after(clock.now(), BURST_SECONDS));
+    return outcome;
+  };
+  marks.answer({
+    mark: (mark) => sharpen(windows.mark(mark, clock.now())),
+    read: (path) => (path === '/v1/run' ? ledger.run : undefined),
+  });
+  const steps = openSteps(plan, clock, (line, time) => {
+    sharpen(windows.line(line, time));
+    if (windows.steps !== undefined) progress?.setSteps(windows.steps);
+  });
+  burst(sampling.sources, after(clock.now(), BURST_SECONDS));
+  sampling.feed((event) => pipeline.consume(event.source, event));
+  return {
+    close: (end) => closeSession({ ...parts, ...books, sampling, stages, windows, steps }, end),
+  };
+}
+
+interface RunStages {
+  readonly pipeline: Pipeline;
+  readonly charges: Charges;
+  readonly progress: ProgressLine | undefined;
+  readonly budget: BudgetGuard | undefined;
+  readonly views: Views | undefined;
+  readonly transfer: TransferMeter | undefined;
+  readonly machine: Promise<ReportMachine | undefined>;
+  /** Ends the live feeds. */
+  readonly feeding: AbortController;
+}
+
+/** Everything that a reading passes through, and what is asked for once beside it. */
+async function joinStages(parts: RunParts, books: OpenBooks): Promise<RunStages> {
+  const { job, plan, marks, context } = parts;
+  const { config, clock, pricing } = plan;
+  const { account, ledger, warn } = books;
   const charges = await pricing.openCharges();
   const transfer = openTransferMeter(config);
   const machine = noteMachine(ledger).catch(() => undefined);
@@ -184,83 +192,49 @@ async function openSession(parts: RunParts): Promise<Session> {
     calibrationOf: calibrationLookup(config, context, warn),
     select: gpuSelector(config, context, warn),
     compose: () => {
-      const show = [
-        progress?.compose(pipeline),
-        views?.compose(pipeline),
-        budget?.compose(pipeline),
-      ];
+      const shown = [progress, views, budget].map((view) => view?.compose(pipeline));
       return () => {
-        for (const one of show) one?.();
+        for (const show of shown) show?.();
       };
     },
   });
   const views = await openRunViews(parts, ledger.run, { warn, budget });
+  return { pipeline, charges, progress, budget, views, transfer, machine, feeding };
+}
 
-  const windows = new WindowBook(job.startSeconds);
-  const take = (outcome: MarkOutcome): MarkOutcome => {
-    if (outcome.kind === 'refused') return outcome;
-    pipeline.cut(outcome.edgeSeconds);
-    burst(sampling.sources, after(clock.now(), BURST_SECONDS));
-    for (const window of outcome.closed) bookWindow(account, ledger, window);
-    return outcome;
+type OpenSession = RunParts &
+  OpenBooks & {
+    readonly sampling: RunSampling;
+    readonly stages: RunStages;
+    readonly windows: RunWindows;
+    readonly steps: ReturnType<typeof openSteps>;
   };
-  marks.answer({
-    mark(mark) {
-      const time = clock.now();
-      if (mark.phase === 'begin') {
-        account.openWindow(mark.name, time);
-        void ledger.openWindow(mark.name, time);
-      }
-      return take(windows.mark(mark, time));
-    },
-    read: (path) => (path === '/v1/run' ? ledger.run : undefined),
-  });
-  const steps = openSteps(plan, clock, (line, time) => {
-    const outcome = windows.line(line, time);
-    if (outcome !== undefined) {
-      if (outcome.kind === 'accepted' && line.epoch !== undefined) {
-        account.openWindow(`epoch ${line.epoch}`, outcome.edgeSeconds);
-        void ledger.openWindow(`epoch ${line.epoch}`, outcome.edgeSeconds);
-      }
-      take(outcome);
-    }
-    const seen = windows.progress.steps;
-    if (seen !== undefined) progress?.setSteps(seen);
-  });
-  burst(sampling.sources, after(clock.now(), BURST_SECONDS));
-  sampling.feed((event) => pipeline.consume(event.source, event));
 
-  return {
-    async close(end) {
-      const data = transfer?.read(end.endSeconds);
-      pipeline.end(end.endSeconds);
-      burst(sampling.sources, after(end.endSeconds, BURST_SECONDS));
-      if (!sampling.isOver) await afterglow(clock, pipeline, end.endSeconds);
-      await steps?.finish();
-      const closing = windows.close(end.endSeconds);
-      for (const window of closing.closed) bookWindow(account, ledger, window);
-      closing.warnings.forEach(warn);
-      if (pipeline.firstSeconds === undefined) warn(nothingRead(sampling));
-      await sampling[Symbol.asyncDispose]();
-      if (isStuck(sampling.sources)) context.leaveAbruptly();
-      pipeline.finish(end.endSeconds);
-      progress?.[Symbol.dispose]();
-      const isStopped = budget?.hasTerminated === true;
-      const exitCode = isStopped ? EXIT_BUDGET : end.exitCode;
-      feeding.abort();
-      await endOfRun({
-        ...parts,
-        ledger,
-        account,
-        charges,
-        data: await inTime(data),
-        machine: await inTime(machine),
-        end: { ...end, exitCode },
-      });
-      await views?.[Symbol.asyncDispose]();
-      return exitCode;
-    },
-  };
+async function closeSession(session: OpenSession, end: JobEnd): Promise<number> {
+  const { plan, context, sampling, stages, windows, warn } = session;
+  const { pipeline, budget } = stages;
+  const data = stages.transfer?.read(end.endSeconds);
+  pipeline.end(end.endSeconds);
+  burst(sampling.sources, after(end.endSeconds, BURST_SECONDS));
+  if (!sampling.isOver) await afterglow(plan.clock, pipeline, end.endSeconds);
+  await session.steps?.finish();
+  windows.close(end.endSeconds).forEach(warn);
+  if (pipeline.firstSeconds === undefined) warn(nothingRead(sampling));
+  await sampling[Symbol.asyncDispose]();
+  if (isStuck(sampling.sources)) context.leaveAbruptly();
+  pipeline.finish(end.endSeconds);
+  stages.progress?.[Symbol.dispose]();
+  stages.feeding.abort();
+  const exitCode = budget?.hasTerminated === true ? EXIT_BUDGET : end.exitCode;
+  await endOfRun({
+    ...session,
+    charges: stages.charges,
+    data: await inTime(data),
+    machine: await inTime(stages.machine),
+    end: { ...end, exitCode },
+  });
+  await stages.views?.[Symbol.asyncDispose]();
+  return exitCode;
 }
 
 /** The views of --serve; where they cannot be had, that is said and measuring goes on. */
@@ -284,44 +258,11 @@ async function openRunViews(
       ...(budget === undefined ? {} : { additions: { budgets: () => budget.uses() } }),
     });
   } catch (error) {
-    const message = `${error instanceof Error ? error.message : String(error)} The run is measured and not served.`;
+    const message = `${messageOf(error)} The run is measured and not served.`;
     parts.warn({ code: 'not-served', message });
     context.stderr.write(`wattmeter: ${message}\n`);
     return undefined;
   }
-}
-
-function bookWindow(account: Account, ledger: RunLedger, window: Window): void {
-  account.addWindow(window);
-  void ledger.addWindow(window);
-}
-
-/** Which GPUs are the job's, told once; a list that makes no sense here is said and all are measured. */
-function gpuSelector(
-  config: Config,
-  context: Context,
-  warn: (warning: Warning) => void,
-): (devices: readonly Device[]) => readonly Device[] {
-  let isTold = false;
-  return (devices) => {
-    const selection = selectGpus({
-      ...(config.gpus === undefined ? {} : { option: config.gpus }),
-      environment: context.environment,
-      devices,
-    });
-    if (selection.kind === 'refused') {
-      if (!isTold)
-        warn({
-          code: 'gpus-unknown',
-          message: `${selection.message} Every visible GPU is measured.`,
-        });
-      isTold = true;
-      return devices;
-    }
-    if (!isTold) selection.warnings.forEach(warn);
-    isTold = true;
-    return devices.filter(({ kind, uuid }) => kind !== 'gpu' || selection.uuids.has(uuid));
-  };
 }
 
 /** Why a run has no reading at all. */

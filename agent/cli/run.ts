@@ -71,8 +71,8 @@ export const runCommand: CommandSpec = {
     const plan = await planRun(config, operands, context);
     await using marks = await openMarks(plan);
     if (plan.sampling !== undefined) {
-      const { refusalOf } = await import('./run-session.ts');
-      const refusal = await refusalOf(plan, plan.sampling, context);
+      const { refusalOf } = await import('./run-readiness.ts');
+      const refusal = await refusalOf(plan.config, plan.sampling, context);
       if (refusal !== undefined) {
         context.stderr.write(`wattmeter: ${refusal}\n`);
         await abandon(plan);
@@ -152,8 +152,8 @@ async function planRun(
   const directory = stateDirectory(config, context);
   const reserved = await reserve(config, directory);
   const mustKnow = config.requireMeasurement === true || config.gpus !== undefined;
-  const session = mustKnow ? await import('./run-session.ts') : undefined;
-  const sampling = await session?.openRunSampling(config, clock, context);
+  const readiness = mustKnow ? await import('./run-readiness.ts') : undefined;
+  const sampling = await readiness?.openRunSampling(config, clock, context);
   const output = pattern === undefined ? undefined : await openOutput(warnings);
   return {
     command: [name, ...rest],

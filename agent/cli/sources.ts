@@ -18,6 +18,9 @@ export interface TracePlay {
   readonly restampToNow?: boolean;
 }
 
+/** A trace in place of live sources: at its own pace, for ever, as if it were now. */
+export const LIVE_PLAY: TracePlay = { speed: 1, loop: true, restampToNow: true };
+
 /** What a log does not say itself, from the options. @throws SourceError for a bad --columns */
 export async function logOptions(config: Config): Promise<LogOptions> {
   const columns =

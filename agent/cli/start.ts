@@ -22,13 +22,12 @@ import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
 import { openPricing, pricingFacts } from './pricing.ts';
 import { deliverReport, reportOf } from './reporting.ts';
-import { openRunSampling } from './run-session.ts';
+import { openRunSampling } from './run-readiness.ts';
 import { closeRun } from './run-end.ts';
-import { chooseSources, replayWarning } from './sources.ts';
-import { sayFault, stateDirectory } from './state.ts';
+import { chooseSources, replayWarning, LIVE_PLAY } from './sources.ts';
+import { ledgerOptions, stateDirectory } from './state.ts';
 
 const BUNDLED_TRACE = 'fixtures/simulated-training-4gpu.csv.gz';
-const DEFAULT_FLUSH_SECONDS = 1;
 /** How long a driver may take to give the first reading before the bundled trace stands in. */
 const FIRST_READING_SECONDS = 5;
 
@@ -49,14 +48,11 @@ export const startCommand: CommandSpec = {
     const pricing = await openPricing(config, context, clock);
     const charges = await pricing.openCharges();
     const directory = stateDirectory(config, context);
-    const play = { speed: 1, loop: true, restampToNow: true } as const;
-    const sources = await chooseSources(config, clock, { play });
+    const sources = await chooseSources(config, clock, { play: LIVE_PLAY });
     const ledger = createRunLedger({
+      ...ledgerOptions(config, context),
       stateDirectory: directory,
       run: { name: 'start', host: hostname(), startSeconds: clock.now(), labels: {} },
-      writer: { version: context.version, pid: context.processId },
-      flushSeconds: config.flushSeconds ?? DEFAULT_FLUSH_SECONDS,
-      onFault: sayFault(context),
     });
     void ledger.addFacts(pricingFacts(config));
     const account = createAccount(ledger.run);

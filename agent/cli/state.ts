@@ -17,7 +17,7 @@ export function stateDirectory(config: Config, context: Context): string {
 }
 
 /** Says a ledger's trouble, loudly and once each way: the books go on in memory. */
-export const sayFault =
+const sayFault =
   (context: Context) =>
   (fault: LedgerFault): void => {
     const dropped =
@@ -30,3 +30,19 @@ export const sayFault =
         : `The ledger ${fault.path} is written again${dropped}.`;
     context.stderr.write(`wattmeter: ${text}\n`);
   };
+
+/** How a command's ledger is written, apart from where and what it is of. */
+export interface LedgerOptions {
+  readonly writer: { readonly version: string; readonly pid: number };
+  readonly flushSeconds: number;
+  readonly onFault: (fault: LedgerFault) => void;
+}
+
+const DEFAULT_FLUSH_SECONDS = 1;
+
+/** What every ledger that a command opens has in common. */
+export const ledgerOptions = (config: Config, context: Context): LedgerOptions => ({
+  writer: { version: context.version, pid: context.processId },
+  flushSeconds: config.flushSeconds ?? DEFAULT_FLUSH_SECONDS,
+  onFault: sayFault(context),
+});

@@ -14,7 +14,7 @@ import { wantsColour, type Context } from './context.ts';
 import { openMetering } from './metering.ts';
 import { followFeeds, openPricing } from './pricing.ts';
 import { startSampling } from './run-sampling.ts';
-import { chooseSources, isStuck } from './sources.ts';
+import { chooseSources, isStuck, LIVE_PLAY } from './sources.ts';
 import type { Terminal } from './terminal.ts';
 import { drawTop } from './top-screen.ts';
 import { openCamera, type TopView } from './top-view.ts';
@@ -35,8 +35,7 @@ export const topCommand: CommandSpec = {
   async action({ config, extra, context }) {
     const clock = openClock();
     const pricing = await openPricing(config, context, clock);
-    const play = { speed: 1, loop: true, restampToNow: true } as const;
-    const sources = await chooseSources(config, clock, { play });
+    const sources = await chooseSources(config, clock, { play: LIVE_PLAY });
     const quit = new AbortController();
     const ended = AbortSignal.any([context.signal, quit.signal]);
     let failure: Error | undefined;
