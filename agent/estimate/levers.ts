@@ -132,22 +132,38 @@ function shorterTraining(
     high: 1 - factor.value.low,
   };
   const savedKilowattHours = productOf(energy.compute, saving);
-  const savedCost = trainingMoney(input, saving, energy.compute);
   return {
     id,
     name,
     savedKilowattHours,
-    savedCost,
+    ...trainingMoney(input, saving, energy.compute),
     ...carbonOf(input, savedKilowattHours),
-    breakEven: `pays while it costs less than ${formatNumber(savedCost.mid)} ${input.basis.currency}`,
     source: factor.source,
   };
 }
 
-/** What a share of a stretch of training costs: its part of rent or amortisation, and of electricity beside it. */
-function trainingMoney(input: LeverInput, saving: Range, kilowattHours: Range): Range {
+/** The money that a share of a stretch of training stands for, and up to which cost saving it pays. */
+function trainingMoney(
+  input: LeverInput,
+  saving: Range,
+  kilowattHours: Range,
+): Pick<LeverResult, 'savedCost' | 'breakEven'> {
+  const savedCost = trainingCost(input, saving, kilowattHours);
+  if (savedCost === undefined) {
+    return { breakEven: 'unknown: it saves rent, and a phase without GPU-hours leaves that open' };
+  }
+  const most = `${formatNumber(savedCost.mid)} ${input.basis.currency}`;
+  return { savedCost, breakEven: `pays while it costs less than ${most}` };
+}
+
+/**
+ * A share of a stretch's part of rent or amortisation, and of the electricity beside it; undefined where the
+ * electricity is inside a rent that the plan's hours do not price.
+ */
+function trainingCost(input: LeverInput, saving: Range, kilowattHours: Range): Range | undefined {
   const { cost, basis, energy } = input;
   const rented = basis.plan.hardware?.kind === 'rented';
+  if (rented && cost.hardware === undefined) return undefined;
   const electricity = rented ? exactly(0) : productOf(kilowattHours, basis.price.value);
   const ofAll = energy.compute.mid > 0 ? kilowattHours.mid / energy.compute.mid : 0;
   const bought = basis.plan.hardware?.kind === 'bought';
@@ -169,15 +185,13 @@ function earlyStopping(input: LeverInput): LeverResult[] {
   const { value, source } = SUCCESSIVE_HALVING;
   const saving = { low: 1 - value.high, mid: 1 - value.mid, high: 1 - value.low };
   const savedKilowattHours = productOf({ low, mid, high }, saving);
-  const savedCost = trainingMoney(input, saving, { low, mid, high });
   return [
     {
       id: 'early-stopping',
       name: 'Early stopping of search trials',
       savedKilowattHours,
-      savedCost,
+      ...trainingMoney(input, saving, { low, mid, high }),
       ...carbonOf(input, savedKilowattHours),
-      breakEven: `pays while it costs less than ${formatNumber(savedCost.mid)} ${input.basis.currency}`,
       source,
     },
   ];
@@ -260,7 +274,10 @@ function renewables({ impact, basis, energy }: LeverInput): LeverResult {
   return {
     ...base,
     savedKilograms: ordered(saved),
-    breakEven: `worth a premium up to ${formatNumber(premium)} ${social.currency}/kWh at ${perTonne}`,
+    breakEven:
+      saved.mid > 0
+        ? `worth a premium up to ${formatNumber(premium)} ${social.currency}/kWh at ${perTonne}`
+        : 'never: the contracts are no cleaner than the grid',
     source: own === undefined ? RENEWABLES.source : "the plan's own contracts",
   };
 }
@@ -298,6 +315,7 @@ function regionShift({ basis, energy, impact }: LeverInput): LeverResult[] {
   const { training } = impact;
   return Object.entries(regions).map(([name, grams]) => {
     const there = scaled(energy.compute, grams / 1000);
+    const isCleaner = there.mid < training.mid;
     return {
       id: `region-${name}`,
       name: `Region shift to ${name}`,
@@ -306,7 +324,9 @@ function regionShift({ basis, energy, impact }: LeverInput): LeverResult[] {
         mid: training.mid - there.mid,
         high: training.high - there.high,
       }),
-      breakEven: 'pays while moving the data and the rent there cost no more',
+      breakEven: isCleaner
+        ? 'pays while moving the data and the rent there cost no more'
+        : 'never: the grid there is no cleaner',
       source: `${formatNumber(grams)} g/kWh, given in the plan`,
     };
   });

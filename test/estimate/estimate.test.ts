@@ -403,6 +403,33 @@ describe('levers', () => {
     expect(cap?.breakEven).toBe('pays above 0.9069 EUR/kWh');
   });
 
+  test('money is unknown, not 0, where rent holds the electricity and a phase names no GPU-hours', () => {
+    const search = 'kind: formula, name: search, k: 0.8, hours: 40, kilowatts: 5.6';
+    const plan = readPlan(
+      `name: rented\nhardware: { kind: rented, ratePerGpuHour: 2 }\ntraining: [{ ${search} }]\n`,
+      'plan.yml',
+    );
+    const { levers } = estimatePlan(plan);
+    const cheaper = levers.filter(({ id }) => /transfer|data|stopping/.test(id));
+    expect(cheaper.map(({ id }) => id)).toEqual([
+      'transfer-learning',
+      'data-efficient',
+      'early-stopping',
+    ]);
+    for (const { savedCost, breakEven } of cheaper) {
+      expect(savedCost).toBeUndefined();
+      expect(breakEven).toMatch(/^unknown: it saves rent/);
+    }
+  });
+
+  test('a region whose grid is dirtier never pays', () => {
+    const regions = { SWE: 36, POL: 662 };
+    const plan = estimatePlan({ ...gpuPlan, gramsPerKilowattHour: exactly(344), regions });
+    expect(lever(plan, 'region-SWE')?.breakEven).toMatch(/^pays while/);
+    expect(lever(plan, 'region-POL')?.savedKilograms?.mid).toBeLessThan(0);
+    expect(lever(plan, 'region-POL')?.breakEven).toBe('never: the grid there is no cleaner');
+  });
+
   test('early stopping concerns searches only', () => {
     expect(lever(estimatePlan(gpuPlan), 'early-stopping')).toBeUndefined();
     const search = gpuPlan.training.map((phase) => ({ ...phase, name: 'search' }));
