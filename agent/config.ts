@@ -79,7 +79,7 @@ async function readConfigFile(path: string): Promise<Map<OptionKey, unknown>> {
 
 function suggestion(name: string): string {
   const letters = (text: string): string => text.replaceAll(/[._-]/g, '').toLowerCase();
-  const sorted = (text: string): string => [...letters(text)].toSorted().join('');
+  const sorted = (text: string): string => letters(text).split('').toSorted().join('');
   // Other separators, swapped letters, or only the beginning of a name.
   const near = optionKeys
     .map(flagName)
