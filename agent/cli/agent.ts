@@ -23,6 +23,7 @@ import { liveUntilSignal } from './live.ts';
 import { openPricing, pricingFacts } from './pricing.ts';
 import { chooseSources, LIVE_PLAY } from './sources.ts';
 import { ledgerOptions, stateDirectory } from './state.ts';
+import { messageOf } from './errors.ts';
 
 const DEFAULT_RETAIN_SECONDS = 7 * 86_400;
 
@@ -132,7 +133,7 @@ async function openSocket(
       change: (request) => runs.change(request),
     });
   } catch (error) {
-    warn(context, error instanceof Error ? error.message : String(error));
+    warn(context, messageOf(error));
     return { [Symbol.asyncDispose]: async () => undefined };
   }
 }

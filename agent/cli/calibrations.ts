@@ -5,6 +5,7 @@ import type { Device, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Context } from './context.ts';
 import { stateDirectory } from './state.ts';
+import { messageOf } from './errors.ts';
 
 /** Looks a device's calibration up; a file that cannot be believed is a warning, and then nothing is calibrated. */
 export function calibrationLookup(
@@ -26,7 +27,7 @@ function readOrWarn(
   try {
     return readCalibrations(directory);
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     warn({
       code: 'calibrations-unreadable',
       message: `${cause} Until then every GPU is measured uncalibrated, with the uncertainty of its kind.`,

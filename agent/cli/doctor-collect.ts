@@ -28,6 +28,7 @@ import {
 } from './doctor-system.ts';
 import { stateDirectory } from './state.ts';
 import { DEFAULT_LISTEN_ADDRESS } from './views.ts';
+import { messageOf } from './errors.ts';
 
 const INVENTORY_SECONDS = 10;
 const DISK_SECONDS = 5;
@@ -107,7 +108,7 @@ async function askNvidiaSmi(context: Context): Promise<{
 
 const refusalOf = (error: unknown): Refusal => ({
   reason: error instanceof SourceError ? error.reason : 'unexpected',
-  message: error instanceof Error ? error.message : String(error),
+  message: messageOf(error),
 });
 
 async function readLedger(directory: string): Promise<LedgerFacts | Refusal> {
@@ -124,6 +125,6 @@ function calibrationsIn(directory: string): CalibrationFacts {
   try {
     return { count: readCalibrations(directory).size };
   } catch (error) {
-    return { count: 0, error: error instanceof Error ? error.message : String(error) };
+    return { count: 0, error: messageOf(error) };
   }
 }

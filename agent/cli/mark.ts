@@ -3,6 +3,7 @@
 import { UsageError } from '../config.ts';
 import { markClient, SOCKET_VARIABLE } from '../run/socket.ts';
 import type { CommandSpec } from './command.ts';
+import { messageOf } from './errors.ts';
 
 const EXIT_FAILED = 1;
 
@@ -38,9 +39,7 @@ export const markCommand: CommandSpec = {
       });
       return 0;
     } catch (error) {
-      context.stderr.write(
-        `wattmeter: ${error instanceof Error ? error.message : String(error)}\n`,
-      );
+      context.stderr.write(`wattmeter: ${messageOf(error)}\n`);
       return EXIT_FAILED;
     }
   },

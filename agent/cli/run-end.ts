@@ -11,6 +11,7 @@ import type { Instant } from '../units.ts';
 import type { RunParts } from './run-session.ts';
 import type { Charges } from './pricing.ts';
 import { deliverReport, reportOf } from './reporting.ts';
+import { messageOf } from './errors.ts';
 
 const WEBHOOK_DEADLINE_SECONDS = 0.4;
 
@@ -43,7 +44,7 @@ export async function endOfRun(parts: RunEndParts): Promise<void> {
   const books = account.books(end);
   const closing = closeRun(ledger, books, end);
   await deliverEnd(parts, books).catch((error: unknown) => {
-    context.stderr.write(`wattmeter: ${error instanceof Error ? error.message : String(error)}\n`);
+    context.stderr.write(`wattmeter: ${messageOf(error)}\n`);
   });
   if (!(await closing))
     context.stderr.write(

@@ -30,6 +30,7 @@ import type { Context } from './context.ts';
 import { openPricing, type Pricing } from './pricing.ts';
 import type { RunSampling } from './run-sampling.ts';
 import { stateDirectory } from './state.ts';
+import { messageOf } from './errors.ts';
 
 const EXIT_UNMET = 125;
 /** A home directory on a hung network file system must not keep CMD waiting. */
@@ -100,7 +101,7 @@ export const runCommand: CommandSpec = {
       return await accompany({ job: start.job, plan, marks, context });
     } catch (error) {
       // An installation that lost a file on the way: CMD still runs, and its exit code is still ours.
-      const cause = error instanceof Error ? error.message : String(error);
+      const cause = messageOf(error);
       context.stderr.write(
         `wattmeter: measuring is broken (${cause}), CMD is not affected. Install Wattmeter again.\n`,
       );
@@ -191,7 +192,7 @@ async function patternOf(config: Config): Promise<StepPattern | undefined> {
   try {
     return compileStepPattern(config.stepPattern);
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(messageOf(error));
   }
 }
 
@@ -207,7 +208,7 @@ async function openOutput(warnings: Warning[]): Promise<JobOutput | undefined> {
   try {
     return openJobOutput(tmpdir());
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     warnings.push({ code: 'steps-unseen', message: `Steps are not counted: ${cause}` });
     return undefined;
   }
@@ -249,7 +250,7 @@ async function openMarks(plan: RunPlan): Promise<RunMarks> {
   } catch (error) {
     plan.warnings.push({
       code: 'no-socket',
-      message: error instanceof Error ? error.message : String(error),
+      message: messageOf(error),
     });
     return { answer, [Symbol.asyncDispose]: async () => undefined };
   }

@@ -28,88 +28,92 @@ export function moneyByCurrency(devices: readonly FleetDevice[]): ReadonlyMap<st
   return money;
 }
 
+/** What may be wrong with GPUs: whom it concerns, and what it means for the figures. */
+interface Finding {
+  readonly code: string;
+  readonly concerns: (gpu: FleetDevice) => boolean;
+  readonly say: (list: string, gpus: readonly FleetDevice[]) => string;
+}
+
+const FINDINGS: readonly Finding[] = [
+  {
+    code: 'fleet-unmeasured',
+    concerns: ({ sums }) => sums.enclosed === undefined,
+    say: (list) => `No two scrapes of ${list} meet the span: the energy is unknown, not zero.`,
+  },
+  {
+    code: 'fleet-restarted',
+    concerns: ({ sums }) => sums.restartCount > 0,
+    say: (list) =>
+      `Counters of ${list} began anew: what they counted after the last scrape before that is lost, and its time is a gap.`,
+  },
+  {
+    code: 'fleet-went-back',
+    concerns: ({ sums }) => sums.wentBackCount > 0,
+    say: (list) =>
+      `Counters of ${list} went back without beginning anew: the steps in which they did are left out.`,
+  },
+  {
+    code: 'fleet-holes',
+    concerns: ({ sums }) => sums.holes.length > 0,
+    say: (list, gpus) =>
+      `Scrapes of ${list} are missing for up to ${longestHole(gpus)} at a time; their counters tell the energy, not when it was used.`,
+  },
+  {
+    code: 'fleet-no-uncertainty',
+    concerns: (gpu) => !hasUncertainty(gpu),
+    say: (list) =>
+      `The uncertainty of ${list} is not in this Prometheus: that of an unknown sensor is assumed (3.9 % and 6 W, k = 1).`,
+  },
+  {
+    code: 'fleet-no-observed',
+    concerns: ({ sums }) => sums.observedSeconds === undefined,
+    say: (list) =>
+      `The observed time of ${list} is not in this Prometheus: the time that scrapes enclose stands for it.`,
+  },
+  {
+    code: 'fleet-no-info',
+    concerns: ({ info }) => info === undefined,
+    say: (list) =>
+      `wattmeter_gpu_info of ${list} is not in this Prometheus: model, source and method are unknown.`,
+  },
+  {
+    code: 'fleet-no-pue',
+    concerns: ({ charged }) => charged.effectiveness.has(undefined),
+    say: (list) => `The PUE of ${list} is not in this Prometheus: 1 is assumed. Give --pue.`,
+  },
+];
+
 /** Everything worth saying of a fleet's counters. */
 export function fleetFindings(devices: readonly FleetDevice[], energy: ReportEnergy): Warning[] {
   const gpus = devices.filter(({ kind }) => kind === 'gpu');
   return [
-    about(
-      gpus,
-      ({ sums }) => sums.enclosed === undefined,
-      'fleet-unmeasured',
-      (list) => `No two scrapes of ${list} meet the span: the energy is unknown, not zero.`,
-    ),
-    about(
-      gpus,
-      ({ sums }) => sums.restartCount > 0,
-      'fleet-restarted',
-      (list) =>
-        `Counters of ${list} began anew: what they counted after the last scrape before that is lost, and its time is a gap.`,
-    ),
-    about(
-      gpus,
-      ({ sums }) => sums.wentBackCount > 0,
-      'fleet-went-back',
-      (list) =>
-        `Counters of ${list} went back without beginning anew: the steps in which they did are left out.`,
-    ),
-    about(
-      gpus,
-      ({ sums }) => sums.holes.length > 0,
-      'fleet-holes',
-      (list) =>
-        `Scrapes of ${list} are missing for up to ${longestHole(gpus)} at a time; their counters tell the energy, not when it was used.`,
-    ),
-    about(
-      gpus,
-      (gpu) => !hasUncertainty(gpu),
-      'fleet-no-uncertainty',
-      (list) =>
-        `The uncertainty of ${list} is not in this Prometheus: that of an unknown sensor is assumed (3.9 % and 6 W, k = 1).`,
-    ),
-    about(
-      gpus,
-      ({ sums }) => sums.observedSeconds === undefined,
-      'fleet-no-observed',
-      (list) =>
-        `The observed time of ${list} is not in this Prometheus: the time that scrapes enclose stands for it.`,
-    ),
-    about(
-      gpus,
-      ({ info }) => info === undefined,
-      'fleet-no-info',
-      (list) =>
-        `wattmeter_gpu_info of ${list} is not in this Prometheus: model, source and method are unknown.`,
-    ),
-    about(
-      gpus,
-      ({ charged }) => charged.effectiveness.has(undefined),
-      'fleet-no-pue',
-      (list) => `The PUE of ${list} is not in this Prometheus: 1 is assumed. Give --pue.`,
-    ),
-    about(
-      devices,
-      ({ kind }) => kind === 'host',
-      'fleet-host',
-      () =>
-        'Nodes export neither uncertainty nor provenance of their host energy: it has no ± here and counts as assumed.',
-    ),
+    ...FINDINGS.map((finding) => about(gpus, finding)),
+    hostsOf(devices),
     edges(energy),
     byCurrency(gpus),
     byZone(gpus),
   ].filter((warning) => warning !== undefined);
 }
 
-/** A warning about the devices that `concerns`; none when there is none. */
+function hostsOf(devices: readonly FleetDevice[]): Warning | undefined {
+  if (!devices.some(({ kind }) => kind === 'host')) return undefined;
+  return {
+    code: 'fleet-host',
+    message:
+      'Nodes export neither uncertainty nor provenance of their host energy: it has no ± here and counts as assumed.',
+  };
+}
+
+/** A warning about the GPUs that a finding concerns; none when there is none. */
 function about(
-  devices: readonly FleetDevice[],
-  concerns: (device: FleetDevice) => boolean,
-  code: string,
-  say: (list: string) => string,
+  gpus: readonly FleetDevice[],
+  { code, concerns, say }: Finding,
 ): Warning | undefined {
-  const found = devices.filter(concerns);
+  const found = gpus.filter(concerns);
   if (found.length === 0) return undefined;
   const count = found.length === 1 ? '1 GPU' : `${found.length} GPUs`;
-  return { code, message: say(`${count} (on ${someOf(found.map(({ host }) => host))})`) };
+  return { code, message: say(`${count} (on ${someOf(found.map(({ host }) => host))})`, gpus) };
 }
 
 const longestHole = (gpus: readonly FleetDevice[]): string =>

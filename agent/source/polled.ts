@@ -65,72 +65,91 @@ type Outcome =
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
+/** A poller and the time, as all that follows is asked of both. */
+interface Polling {
+  readonly poller: Poller;
+  readonly clock: Clock;
+}
+
+const failedBatches = (
+  devices: readonly Device[],
+  status: ReadingStatus,
+  { clock }: Polling,
+): SourceEvent[] =>
+  devices.map(({ uuid }) => ({
+    kind: 'batch',
+    batch: batchOf({ uuid, status }, clock.now(), clock.wallOffset()),
+  }));
+
+/** What an answer, or its absence, means for each device. */
+function eventsOf(
+  outcome: Outcome,
+  devices: readonly Device[],
+  started: Instant,
+  polling: Polling,
+): SourceEvent[] {
+  const { poller, clock } = polling;
+  const now = clock.now();
+  // The middle of the question: its answer was true at some moment within it.
+  const time = instant((started + now) / 2);
+  switch (outcome.kind) {
+    case 'read':
+      return [
+        ...outcome.readings.map((reading): SourceEvent => ({
+          kind: 'batch',
+          batch: batchOf(reading, time, clock.wallOffset()),
+        })),
+        { kind: 'read', durationSeconds: now - started, timeSeconds: time },
+        { kind: 'tick', timeSeconds: time },
+      ];
+    case 'failed': {
+      const message = `${poller.kind} cannot be read: ${messageOf(outcome.error)}`;
+      return [
+        { kind: 'fault', reason: 'unknown-error', message },
+        ...failedBatches(devices, 'unknown-error', polling),
+        { kind: 'tick', timeSeconds: now },
+      ];
+    }
+    case 'late':
+      return [...failedBatches(devices, 'timeout', polling), { kind: 'tick', timeSeconds: now }];
+  }
+}
+
+/** Waits for an answer; while there is none, says every second that there is none. */
+async function* answerOf(
+  asked: Promise<Outcome>,
+  devices: readonly Device[],
+  started: Instant,
+  polling: Polling,
+  signal: AbortSignal,
+): AsyncGenerator<SourceEvent, void, void> {
+  const { poller, clock } = polling;
+  let deadline = instant(started + DEADLINE_SECONDS);
+  for (let wasLate = false; !signal.aborted; wasLate = true) {
+    const timer = new AbortController();
+    const wait = clock
+      .sleepUntil(deadline, AbortSignal.any([signal, timer.signal]))
+      .then((): Outcome => ({ kind: 'late' }))
+      .catch((): Outcome => ({ kind: 'late' }));
+    const outcome = await Promise.race([asked, wait]);
+    timer.abort();
+    if (signal.aborted) return;
+    if (outcome.kind !== 'late') {
+      // A value that took so long is nobody knows how old.
+      yield* eventsOf(wasLate ? { kind: 'late' } : outcome, devices, started, polling);
+      return;
+    }
+    if (!wasLate) {
+      const message = `${poller.kind} has not answered for ${DEADLINE_SECONDS} s. Its devices are a gap until it does.`;
+      yield { kind: 'fault', reason: 'timeout', message };
+    }
+    yield* eventsOf(outcome, devices, started, polling);
+    deadline = instant(clock.now() + TOLD_SECONDS);
+  }
+}
+
 /** A source from a poller. */
 export function polledSource(poller: Poller, clock: Clock): Source {
-  const failed = (devices: readonly Device[], status: ReadingStatus, now: Instant): SourceEvent[] =>
-    devices.map(({ uuid }) => ({
-      kind: 'batch',
-      batch: batchOf({ uuid, status }, now, clock.wallOffset()),
-    }));
-
-  function settle(outcome: Outcome, devices: readonly Device[], started: Instant): SourceEvent[] {
-    const now = clock.now();
-    // The middle of the question: its answer was true at some moment within it.
-    const time = instant((started + now) / 2);
-    switch (outcome.kind) {
-      case 'read':
-        return [
-          ...outcome.readings.map((reading): SourceEvent => ({
-            kind: 'batch',
-            batch: batchOf(reading, time, clock.wallOffset()),
-          })),
-          { kind: 'read', durationSeconds: now - started, timeSeconds: time },
-          { kind: 'tick', timeSeconds: time },
-        ];
-      case 'failed': {
-        const message = `${poller.kind} cannot be read: ${messageOf(outcome.error)}`;
-        return [
-          { kind: 'fault', reason: 'unknown-error', message },
-          ...failed(devices, 'unknown-error', now),
-          { kind: 'tick', timeSeconds: now },
-        ];
-      }
-      case 'late':
-        return [...failed(devices, 'timeout', now), { kind: 'tick', timeSeconds: now }];
-    }
-  }
-
-  /** Waits for an answer; while there is none, says every second that there is none. */
-  async function* answerOf(
-    asked: Promise<Outcome>,
-    devices: readonly Device[],
-    started: Instant,
-    signal: AbortSignal,
-  ): AsyncGenerator<SourceEvent, void, void> {
-    let deadline = instant(started + DEADLINE_SECONDS);
-    for (let wasLate = false; !signal.aborted; wasLate = true) {
-      const timer = new AbortController();
-      const wait = clock
-        .sleepUntil(deadline, AbortSignal.any([signal, timer.signal]))
-        .then((): Outcome => ({ kind: 'late' }))
-        .catch((): Outcome => ({ kind: 'late' }));
-      const outcome = await Promise.race([asked, wait]);
-      timer.abort();
-      if (signal.aborted) return;
-      if (outcome.kind !== 'late') {
-        // A value that took so long is nobody knows how old.
-        yield* settle(wasLate ? { kind: 'late' } : outcome, devices, started);
-        return;
-      }
-      if (!wasLate) {
-        const message = `${poller.kind} has not answered for ${DEADLINE_SECONDS} s. Its devices are a gap until it does.`;
-        yield { kind: 'fault', reason: 'timeout', message };
-      }
-      yield* settle(outcome, devices, started);
-      deadline = instant(clock.now() + TOLD_SECONDS);
-    }
-  }
-
   return {
     kind: poller.kind,
     async *events(signal) {
@@ -144,7 +163,7 @@ export function polledSource(poller: Poller, clock: Clock): Source {
           (readings): Outcome => ({ kind: 'read', readings }),
           (error: unknown): Outcome => ({ kind: 'failed', error }),
         );
-        yield* answerOf(asked, devices, started, signal);
+        yield* answerOf(asked, devices, started, { poller, clock }, signal);
         const ticks = Math.floor((clock.now() - start) / poller.periodSeconds) + 1;
         const next = instant(start + ticks * poller.periodSeconds);
         await clock.sleepUntil(next, signal).catch(() => undefined);
