@@ -237,11 +237,13 @@ class DeviceMeter implements Meter {
   }
 
   #currentBelief(): Sensor {
-    const { field, windowSeconds, periodSeconds } = this.#sensor;
+    const { field, windowSeconds, windowKnown, periodSeconds } = this.#sensor;
     // Against a meter says more about a figure's worth than where window and period come from.
     const calibrated = this.#options.calibration === undefined ? undefined : 'calibrated';
     const origin = calibrated ?? this.#sensor.origin;
-    if (field !== undefined) return { field, windowSeconds, periodSeconds, origin };
+    if (field !== undefined) {
+      return { field, ...(windowKnown ? { windowSeconds } : {}), periodSeconds, origin };
+    }
     if (!this.#counter.seen) return { field: 'unknown', origin: 'assumed' };
     const counterPeriod = this.#counter.grid.periodSeconds;
     return counterPeriod === undefined

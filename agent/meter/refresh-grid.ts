@@ -41,6 +41,13 @@ const JITTER_RATIO = 0.02;
 const LOCK_PHASE_RATIO = 0.12;
 const CONSISTENT_FLOOR = 0.6;
 const PLAUSIBLE_SECONDS = [0.004, 3] as const;
+// Polls sparser than the expected period show when the load changed, not when the register refreshed.
+const SPARSE_RATIO = 1.25;
+// A steady load leaves a register at one value for several refreshes. A period longer than the expected one is
+// believed only where the value changed at nearly each of its refreshes, many times.
+const LONGER_RATIO = 1.5;
+const LONGER_CHANGES = 16;
+const LIVELY_SHARE = 0.8;
 
 /** Creates a grid that knows nothing yet, or only which period to expect. */
 export function createRefreshGrid(expectedPeriodSeconds?: number): RefreshGrid {
@@ -94,6 +101,7 @@ export function createRefreshGrid(expectedPeriodSeconds?: number): RefreshGrid {
   return {
     change(previous, time) {
       const bracket = { middle: (previous + time) / 2, width: time - previous };
+      if (bracket.width > SPARSE_RATIO * (expectedPeriodSeconds ?? Infinity)) return;
       if (fit !== undefined) {
         follow(fit, bracket);
         return;
@@ -119,16 +127,36 @@ export function createRefreshGrid(expectedPeriodSeconds?: number): RefreshGrid {
 function firstFit(brackets: readonly Bracket[], expected: number | undefined): Fit | undefined {
   const most = 1.02 * longestPossible(brackets);
   const quick = periodOfNarrow(brackets);
+  let longest = Math.min(most, PLAUSIBLE_SECONDS[1]);
   if (expected !== undefined && expected <= most) {
+    if (quick !== undefined && isLonger(brackets, quick.period, expected, most)) {
+      return brackets.length < LONGER_CHANGES ? undefined : fitThrough(brackets, quick);
+    }
     // Few changes fit several periods; the one that the board is known for is the likeliest.
     const likely = quick !== undefined && Math.abs(quick.period / expected - 1) < LIKELY_RATIO;
     const near = nearExpected(brackets, expected, likely ? 0 : EXPECTED_EVIDENCE);
     if (near !== undefined) return fitThrough(brackets, near);
+    longest = Math.min(longest, LONGER_RATIO * expected);
+    if (quick !== undefined && quick.period > longest) return undefined;
   }
   if (quick !== undefined) return fitThrough(brackets, quick);
-  const high = Math.min(most, PLAUSIBLE_SECONDS[1]);
-  const found = longestPeriod(brackets, high, PLAUSIBLE_SECONDS[0]);
+  const found = longestPeriod(brackets, longest, PLAUSIBLE_SECONDS[0]);
   return found === undefined ? undefined : fitThrough(brackets, found);
+}
+
+/** Whether a period longer than the expected one explains nearly every change as the next of its refreshes. */
+function isLonger(
+  brackets: readonly Bracket[],
+  period: number,
+  expected: number,
+  most: number,
+): boolean {
+  if (period <= LONGER_RATIO * expected || period > most) return false;
+  const next = brackets.slice(1).filter((bracket, index) => {
+    const gap = bracket.middle - (brackets[index]?.middle ?? bracket.middle);
+    return Math.round(gap / period) === 1;
+  });
+  return next.length >= LIVELY_SHARE * (brackets.length - 1);
 }
 
 /** Each change is a refresh of its own, so n changes later at least n periods have passed. */

@@ -10,7 +10,10 @@ export interface SensorModel {
   /** The register in use; undefined until the first reading. */
   readonly field: PowerField | undefined;
   readonly grid: RefreshGrid;
+  /** Taken to cover the period where nothing is known of it. */
   readonly windowSeconds: number;
+  /** When values change teaches the period, never the window: false where nothing but the period is known. */
+  readonly windowKnown: boolean;
   readonly periodSeconds: number;
   /** How much of the time the sensor sees, W/T, at most 1. */
   readonly coverage: number;
@@ -69,12 +72,10 @@ export function createSensorModel(device: Device): SensorModel {
   const fallback = refreshesLikeNvidia(device) ? USUAL_REGISTER : IMMEDIATE_REGISTER;
   const periodSeconds = (): number =>
     grid.periodSeconds ?? known?.periodSeconds ?? fallback.periodSeconds;
-  const windowSeconds = (): number => {
-    if (known !== undefined) return known.windowSeconds;
-    if (field === 'average' && refreshesLikeNvidia(device)) return AVERAGE_WINDOW_SECONDS;
-    // Nothing is known of its window: taken to cover its period, and said so by `known`.
-    return periodSeconds();
-  };
+  const statedWindowSeconds = (): number | undefined =>
+    known?.windowSeconds ??
+    (field === 'average' && refreshesLikeNvidia(device) ? AVERAGE_WINDOW_SECONDS : undefined);
+  const windowSeconds = (): number => statedWindowSeconds() ?? periodSeconds();
 
   return {
     get field() {
@@ -85,6 +86,9 @@ export function createSensorModel(device: Device): SensorModel {
     },
     get windowSeconds() {
       return windowSeconds();
+    },
+    get windowKnown() {
+      return statedWindowSeconds() !== undefined || grid.periodSeconds === undefined;
     },
     get periodSeconds() {
       return periodSeconds();

@@ -28,10 +28,12 @@ export function sensorWarnings(observed: Observed): Warning[] {
       message: `The power sensor sees ${percent(sensor.coverage)} of the time (window ${milliseconds(sensor.windowSeconds)}, period ${milliseconds(sensor.periodSeconds)}); what it misses is bounded in the uncertainty.`,
     });
   }
-  if (sensor.windowSeconds > 0 && samplingSeconds > 1.5 * sensor.windowSeconds && !counterUsed) {
+  // Reading more often than the sensor refreshes shows nothing new.
+  const worthwhileSeconds = Math.max(sensor.windowSeconds, sensor.periodSeconds);
+  if (sensor.windowSeconds > 0 && samplingSeconds > 1.5 * worthwhileSeconds && !counterUsed) {
     warnings.push({
       code: 'sparse-readings',
-      message: `A reading every ${milliseconds(samplingSeconds)} of a mean over ${milliseconds(sensor.windowSeconds)} sees ${percent(sensor.windowSeconds / samplingSeconds)} of the time; sample faster for a better figure.`,
+      message: `Readings every ${milliseconds(samplingSeconds)}, each a mean over ${milliseconds(sensor.windowSeconds)}, see ${percent(sensor.windowSeconds / samplingSeconds)} of the time; a reading every ${milliseconds(worthwhileSeconds)} would see ${percent(sensor.coverage)}.`,
     });
   }
   if (

@@ -6,7 +6,7 @@ import { priorTrust, registerOf } from '../../agent/meter/boards.ts';
 import { createMeter } from '../../agent/meter/meter.ts';
 import { createRefreshGrid } from '../../agent/meter/refresh-grid.ts';
 import { chooseField } from '../../agent/meter/sensor.ts';
-import { instant } from '../../agent/units.ts';
+import { instant, watts } from '../../agent/units.ts';
 import { device, energyWithin, metered } from './metering.ts';
 import {
   batchOf,
@@ -180,6 +180,49 @@ describe('the refresh period', () => {
     expect(meter.sensor).toBe(belief);
     expect(meter.warnings.map(({ code }) => code)).toContain('part-time-sensor');
   });
+});
+
+describe('a load that is steady for several refreshes', () => {
+  const a100 = device({ model: 'NVIDIA A100-SXM4-80GB', powerLimitWatts: watts(400) });
+  const plateaus = (time: number): number => 100 + 40 * (Math.floor(time / 5) % 7);
+
+  test.each([0.05, 0.1, 0.5, 1])(
+    'is no refresh period: plateaus of 5 s polled every %f s leave the table standing',
+    (poll) => {
+      const meter = createMeter({ device: a100, startSeconds: instant(0), slotSeconds: 1 });
+      const rows = pollTimes(0, 300, poll).map((time) => ({ time }));
+      const batch = batchOf(
+        { load: constantLoad(0), windowSeconds: 0.025, periodSeconds: 0.1 },
+        rows,
+      );
+      const draw = Float64Array.from(rows, ({ time }) => plateaus(Math.floor(time * 10) / 10));
+      meter.add({ ...batch, powerWatts: { draw } });
+      expect(meter.sensor.windowSeconds).toBe(0.025);
+      expect(Math.abs((meter.sensor.periodSeconds ?? 0) / 0.1 - 1)).toBeLessThan(0.05);
+      if (poll > 0.1) expect(meter.sensor.origin).toBe('table');
+      const sparse = meter.warnings.filter(({ code }) => code === 'sparse-readings');
+      expect(sparse).toHaveLength(poll > 0.1 ? 1 : 0);
+      expect(meter.warnings.map(({ message }) => message).join()).toContain('25 %');
+    },
+  );
+
+  test.each([0.005, 0.02, 0.05])(
+    'nor is a square of 130 ms seen by a 25/100 ms sensor polled every %f s',
+    (poll) => {
+      const load = sumOf(constantLoad(100), squareLoad(200, 0.13, 0.5));
+      const sensor: SimulatedSensor = { load, windowSeconds: 0.025, periodSeconds: 0.1 };
+      const rows = pollTimes(0, 60, poll).map((time) => ({ time }));
+      const unknown = device({ model: 'A board nobody knows' });
+      const meter = createMeter({ device: unknown, startSeconds: instant(0), slotSeconds: 1 });
+      for (let from = 0; from < rows.length; from += 40) {
+        meter.add(batchOf(sensor, rows.slice(from, from + 40)));
+        expect(Math.abs((meter.sensor.periodSeconds ?? 0.1) / 0.1 - 1)).toBeLessThan(0.05);
+      }
+      expect(meter.sensor.origin).toBe('inferred');
+      // When values change says nothing of how long each was averaged.
+      expect(meter.sensor.windowSeconds).toBeUndefined();
+    },
+  );
 });
 
 describe('a register that averages over a second', () => {
