@@ -14,7 +14,7 @@ import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
 import { followFeeds, type Charges, type Pricing } from './pricing.ts';
 import { openProgress } from './progress.ts';
-import { isStuck } from './sources.ts';
+import { closeSources, isStuck } from './sources.ts';
 import { openViews, type SnapshotAdditions } from './views.ts';
 
 /** What a live session is joined to. */
@@ -89,22 +89,14 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
       pipeline.consume(event.source, event);
     }
   } finally {
-    await closeSources(sources, context);
+    await closeSources(sources, DISPOSAL_SECONDS);
+    if (isStuck(sources)) context.leaveAbruptly();
     pipeline.finish(clock.now());
   }
   return pipeline;
 }
 
-const DISPOSAL_MILLISECONDS = 500;
-
-async function closeSources(sources: readonly Source[], context: Context): Promise<void> {
-  const patience = new Promise((resolve) => setTimeout(resolve, DISPOSAL_MILLISECONDS));
-  await Promise.race([
-    Promise.allSettled(sources.map((source) => source[Symbol.asyncDispose]())),
-    patience,
-  ]);
-  if (isStuck(sources)) context.leaveAbruptly();
-}
+const DISPOSAL_SECONDS = 0.5;
 
 const saidFaults = new Set<string>();
 const MAX_SAID_FAULTS = 100;

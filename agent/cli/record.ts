@@ -8,9 +8,10 @@ import { UsageError } from '../config.ts';
 import { sample, type SampledEvent } from '../sampler.ts';
 import { openTraceWriter, type TraceWriter } from '../source/trace-writer.ts';
 import { TRACE_OPTIONS, type CommandSpec } from './command.ts';
-import { chooseSources, isStuck } from './sources.ts';
+import { chooseSources, closeSources, isStuck } from './sources.ts';
 
 const EXIT_NOTHING = 1;
+const DISPOSAL_SECONDS = 0.5;
 
 export const recordCommand: CommandSpec = {
   options: ['source', 'trace', 'periodSeconds', 'quiet', ...TRACE_OPTIONS],
@@ -41,10 +42,7 @@ export const recordCommand: CommandSpec = {
         if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === true) rmSync(file);
       },
     });
-    await Promise.race([
-      Promise.allSettled(sources.map((source) => source[Symbol.asyncDispose]())),
-      delay(500),
-    ]);
+    await closeSources(sources, DISPOSAL_SECONDS);
     if (isStuck(sources)) context.leaveAbruptly();
     if (config.quiet !== true) context.stderr.write(`wattmeter: ${rowCount} readings in ${file}\n`);
     return rowCount > 0 ? 0 : EXIT_NOTHING;

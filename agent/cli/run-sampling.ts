@@ -5,6 +5,7 @@ import type { Device, SourceKind } from '../model.ts';
 import { sample, type SampledEvent } from '../sampler.ts';
 import { SourceError, type Source } from '../source/source.ts';
 import { after } from '../units.ts';
+import { closeSources } from './sources.ts';
 
 /** The readings of a run. Disposing stops them without waiting for a hung driver. */
 export interface RunSampling extends AsyncDisposable {
@@ -21,7 +22,7 @@ export interface RunSampling extends AsyncDisposable {
   feed(consume: (event: SampledEvent) => void): void;
 }
 
-const DISPOSAL_MILLISECONDS = 150;
+const DISPOSAL_SECONDS = 0.15;
 // Until CMD has started nobody consumes: seconds of readings, not hours.
 const EARLY_EVENTS = 10_000;
 
@@ -92,12 +93,7 @@ export function startSampling(
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
-      const patience = new Promise((resolve) => setTimeout(resolve, DISPOSAL_MILLISECONDS));
-      const closed = Promise.allSettled([
-        ended,
-        ...sources.map((source) => source[Symbol.asyncDispose]()),
-      ]);
-      await Promise.race([closed, patience]);
+      await closeSources(sources, DISPOSAL_SECONDS, ended);
     },
   };
 }

@@ -10,6 +10,7 @@ import type { LogOptions } from '../source/log/read-log.ts';
 import { openSources, type SourceOptions } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
 import type { Instant } from '../units.ts';
+import { within } from './deadline.ts';
 
 /** How a trace is to be played, where there is one. */
 export interface TracePlay {
@@ -116,6 +117,16 @@ function nativeSources(sources: readonly Source[]): NativeSource[] {
 /** Polls as fast as is useful until `until`, where a source can: the edges of runs and windows (MEASUREMENT.md §4.4). */
 export function burst(sources: readonly Source[], until: Instant): void {
   for (const source of nativeSources(sources)) source.burst(until);
+}
+
+/** Lets go of sources, with what waits on them; a hung driver is not waited for longer than `patienceSeconds`. */
+export async function closeSources(
+  sources: readonly Source[],
+  patienceSeconds: number,
+  waiting: Promise<unknown> = Promise.resolve(),
+): Promise<void> {
+  const closed = [waiting, ...sources.map((source) => source[Symbol.asyncDispose]())];
+  await within(patienceSeconds, Promise.allSettled(closed));
 }
 
 /** Whether a thread of ours is inside a call that does not return. */
