@@ -1,9 +1,12 @@
 // The live line on a terminal: rewritten once a second, gone when the report comes.
 
-import { combine } from '../account.ts';
+import { isObserved } from '../account/gpu-energy.ts';
+import { combine, type Totals } from '../account.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { present } from '../report/present.ts';
 import { formatProgress, type Progress } from '../report/progress.ts';
+import type { DeviceSnapshot } from '../snapshot.ts';
 import type { Context } from './context.ts';
 import type { Pricing } from './pricing.ts';
 
@@ -30,7 +33,7 @@ export function openProgress(options: {
   let isShown = false;
   return {
     compose(pipeline) {
-      const progress = progressOf(pipeline, pricing);
+      const progress = progressOf(pipeline, pricing.tariff.currency);
       if (progress === undefined) return () => undefined;
       const line = formatProgress(
         {
@@ -54,7 +57,11 @@ export function openProgress(options: {
   };
 }
 
-function progressOf(pipeline: Pipeline, pricing: Pricing): Progress | undefined {
+/** What of a pipeline a line needs. */
+type Watched = Pick<Pipeline, 'firstSeconds' | 'lastSeconds' | 'devices' | 'health'>;
+
+/** What is known so far; undefined while nothing is. */
+export function progressOf(pipeline: Watched, currency: string): Progress | undefined {
   const { firstSeconds, lastSeconds } = pipeline;
   const gpus = pipeline.devices().filter(({ device }) => device.kind === 'gpu');
   if (firstSeconds === undefined || lastSeconds === undefined || gpus.length === 0)
@@ -74,18 +81,23 @@ function progressOf(pipeline: Pipeline, pricing: Pricing): Progress | undefined 
     ...(powers.length < gpus.length
       ? {}
       : { powerWatts: powers.reduce((sum, power) => sum + power, 0) }),
-    gpuJoules: totals.energyJoules,
-    uncertaintyJoules: totals.uncertaintyJoules,
-    ...(totals.costAmount === undefined
-      ? {}
-      : {
-          energyCost: totals.costAmount - (totals.creditAmount ?? 0),
-          currency: pricing.tariff.currency,
-        }),
-    ...(totals.locationBasedGrams === undefined
-      ? {}
-      : { locationBasedGrams: totals.locationBasedGrams }),
+    // The energy of some of the GPUs beside the power of all would pass for the energy of all.
+    ...(gpus.every(hasSettled) && isObserved(totals) ? billOf(totals, currency) : {}),
     coverageRatio: totals.observedSeconds / known,
     ...(trouble === undefined ? {} : { trouble: `${trouble.kind} silent` }),
   };
 }
+
+/** Whether anything of this GPU's time is final, be it a gap. */
+const hasSettled = ({ totals }: DeviceSnapshot): boolean =>
+  isObserved(totals) || Object.values(totals.gapSeconds).some((gap) => gap > 0);
+
+const billOf = (totals: Totals, currency: string): Partial<Progress> =>
+  present({
+    gpuJoules: totals.energyJoules,
+    uncertaintyJoules: totals.uncertaintyJoules,
+    energyCost:
+      totals.costAmount === undefined ? undefined : totals.costAmount - (totals.creditAmount ?? 0),
+    currency,
+    locationBasedGrams: totals.locationBasedGrams,
+  });

@@ -15,7 +15,8 @@ export interface Progress {
   readonly elapsedSeconds: number;
   /** All GPUs together; absent when the newest readings failed. */
   readonly powerWatts?: number;
-  readonly gpuJoules: number;
+  /** Absent until every GPU has told something, and where none was observed. */
+  readonly gpuJoules?: number;
   readonly uncertaintyJoules?: number;
   readonly energyCost?: number;
   readonly currency?: string;
@@ -42,12 +43,12 @@ function stepsOf({ steps, totalSteps, elapsedSeconds }: Progress): string {
 /** The line, without a line break. */
 export function formatProgress(progress: Progress, width: number = MAX_WIDTH): string {
   const { powerWatts, energyCost, currency, locationBasedGrams, coverageRatio, trouble } = progress;
-  const energy = formatEnergy(progress.gpuJoules, progress.uncertaintyJoules);
+  const { gpuJoules, uncertaintyJoules } = progress;
   // In the order in which they are given up when the line is too narrow, the last first.
   const parts = [
     formatDuration(progress.elapsedSeconds),
     powerWatts === undefined ? 'no reading' : formatPower(powerWatts),
-    energy,
+    gpuJoules === undefined ? '' : formatEnergy(gpuJoules, uncertaintyJoules),
     trouble === undefined ? '' : `! ${plain(trouble)}`,
     coverageRatio < 1 ? `${formatPercent(coverageRatio)} seen` : '',
     stepsOf(progress),

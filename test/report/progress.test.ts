@@ -28,6 +28,11 @@ describe('formatProgress()', () => {
     );
   });
 
+  test('leaves out an energy that nobody knows yet', () => {
+    const { gpuJoules: _, uncertaintyJoules: __, energyCost: ___, ...early } = full;
+    expect(formatProgress(early)).toBe('24 min 8 s · 1,240 W · 22.00 g CO2e');
+  });
+
   test('counts steps and what is left of them', () => {
     expect(formatProgress({ ...full, steps: 400, totalSteps: 600 })).toContain(
       'step 400/600, 12 min 4 s left',
