@@ -44,6 +44,8 @@ export function openBudget(parts: {
   readonly marks: RunMarks;
   readonly context: Context;
   readonly run: Run;
+  /** Of the tariff: the budget's as well. */
+  readonly currency: string;
   readonly warn: (warning: Warning) => void;
 }): BudgetGuard | undefined {
   const { config, job, context, run, warn } = parts;
@@ -53,7 +55,7 @@ export function openBudget(parts: {
     co2eGrams: config.budgetCo2eGrams,
   });
   if (Object.keys(limits).length === 0) return undefined;
-  const watch = new BudgetWatch(limits);
+  const watch = new BudgetWatch(limits, parts.currency);
   let states: readonly BudgetState[] = budgetStates(limits, {});
   let hasTerminated = false;
   let isUnjudgedTold = false;

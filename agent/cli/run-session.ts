@@ -180,7 +180,15 @@ async function joinStages(parts: RunParts, books: OpenBooks): Promise<RunStages>
   const feeding = new AbortController();
   followFeeds(pricing, feeding.signal);
   const progress = openProgress({ config, context, pricing });
-  const budget = openBudget({ config, job, marks, context, run: ledger.run, warn });
+  const budget = openBudget({
+    config,
+    job,
+    marks,
+    context,
+    run: ledger.run,
+    currency: pricing.tariff.currency,
+    warn,
+  });
   const pipeline: Pipeline = openMetering({
     config,
     clock,

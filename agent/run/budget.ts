@@ -37,11 +37,6 @@ export interface BudgetEvent {
 
 const NEARLY_USED_RATIO = 0.8;
 
-const UNITS = { energy: 'kWh', cost: '', co2e: 'g CO2e' } as const satisfies Record<
-  BudgetKind,
-  string
->;
-
 const OPTIONS = {
   energy: '--budget-kilowatt-hours',
   cost: '--budget-cost',
@@ -82,10 +77,13 @@ export function unjudgedBudgets(states: readonly BudgetState[]): Warning[] {
 /** Watches a run's budgets and speaks up once per threshold, however the figures waver. */
 export class BudgetWatch {
   readonly #limits: BudgetLimits;
+  readonly #units: Readonly<Record<BudgetKind, string>>;
   readonly #told: Set<string> = new Set();
 
-  constructor(limits: BudgetLimits) {
+  /** `currency` is that of the cost and its limit. */
+  constructor(limits: BudgetLimits, currency: string) {
     this.#limits = limits;
+    this.#units = { energy: 'kWh', cost: currency, co2e: 'g CO2e' };
   }
 
   /** The states now, and the events that are new. */
@@ -94,7 +92,7 @@ export class BudgetWatch {
     readonly events: readonly BudgetEvent[];
   } {
     const states = budgetStates(this.#limits, spending);
-    const events = states.flatMap((state) => eventOf(state) ?? []);
+    const events = states.flatMap((state) => eventOf(state, this.#units[state.kind]) ?? []);
     return { states, events: events.filter((event) => this.#isNews(event)) };
   }
 
@@ -108,18 +106,24 @@ export class BudgetWatch {
   }
 }
 
-function eventOf({ kind, limit, used, usedRatio }: BudgetState): BudgetEvent | undefined {
+function eventOf(
+  { kind, limit, used, usedRatio }: BudgetState,
+  unit: string,
+): BudgetEvent | undefined {
   if (used === undefined || usedRatio === undefined || usedRatio < NEARLY_USED_RATIO) {
     return undefined;
   }
   const level = usedRatio >= 1 ? 'exceeded' : 'nearly-used';
   const share = Number.isFinite(usedRatio) ? ` (${Math.floor(usedRatio * 100)} %)` : '';
-  const unit = UNITS[kind] === '' ? '' : ` ${UNITS[kind]}`;
   return {
     kind,
     level,
     limit,
     used,
-    message: `The ${kind} budget is ${level === 'exceeded' ? 'exceeded' : 'nearly used'}: ${Number(used.toPrecision(4))} of ${limit}${unit}${share}.`,
+    message: `The ${kind} budget is ${level === 'exceeded' ? 'exceeded' : 'nearly used'}: ${inDigits(used)} of ${inDigits(limit)} ${unit}${share}.`,
   };
 }
+
+/** Four digits of a figure, never as `1e-7`. */
+const inDigits = (value: number): string =>
+  value.toLocaleString('en-US', { maximumSignificantDigits: 4 });

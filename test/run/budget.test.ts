@@ -11,7 +11,7 @@ import { postWebhook, type WebhookMessage } from '../../agent/run/webhook.ts';
 
 describe('BudgetWatch', () => {
   test('speaks up once at 80 % and once past the limit', () => {
-    const watch = new BudgetWatch({ energyKilowattHours: 10 });
+    const watch = new BudgetWatch({ energyKilowattHours: 10 }, 'EUR');
     const levels = [1, 7.9, 8, 9, 7, 10, 12].map((energyKilowattHours) =>
       watch.assess({ energyKilowattHours }).events.map(({ level }) => level),
     );
@@ -19,7 +19,7 @@ describe('BudgetWatch', () => {
   });
 
   test('does not call a budget nearly used after it was exceeded', () => {
-    const watch = new BudgetWatch({ costAmount: 1 });
+    const watch = new BudgetWatch({ costAmount: 1 }, 'EUR');
     expect(watch.assess({ costAmount: 2 }).events).toHaveLength(1);
     expect(watch.assess({ costAmount: 0.9 }).events).toEqual([]);
   });
@@ -33,8 +33,17 @@ describe('BudgetWatch', () => {
     expect(unjudgedBudgets(states)).toMatchObject([{ code: 'budget-unjudged' }]);
   });
 
+  test('says amounts in their unit, without an exponent', () => {
+    const watch = new BudgetWatch({ costAmount: 1e-7, co2eGrams: 5 }, 'EUR');
+    const { events } = watch.assess({ costAmount: 1.5e-7, co2eGrams: 4 });
+    expect(events.map(({ message }) => message)).toEqual([
+      'The cost budget is exceeded: 0.00000015 of 0.0000001 EUR (150 %).',
+      'The co2e budget is nearly used: 4 of 5 g CO2e (80 %).',
+    ]);
+  });
+
   test('a budget of nothing is used up by anything', () => {
-    const watch = new BudgetWatch({ energyKilowattHours: 0 });
+    const watch = new BudgetWatch({ energyKilowattHours: 0 }, 'EUR');
     expect(watch.assess({ energyKilowattHours: 0 }).events).toEqual([]);
     expect(watch.assess({ energyKilowattHours: 0.001 }).events).toMatchObject([
       { level: 'exceeded', message: 'The energy budget is exceeded: 0.001 of 0 kWh.' },
