@@ -1,6 +1,6 @@
 // The ledger's runs as a table for people.
 
-import { tableLines, type Column } from '../display/line.ts';
+import { clip, plain, tableLines, widthOf, type Column } from '../display/line.ts';
 import { formatDuration, formatEnergy } from '../display/quantity.ts';
 import type { RunSummary } from '../snapshot.ts';
 
@@ -8,28 +8,30 @@ const COLUMNS: readonly Column[] = [
   { title: 'run', align: 'left' },
   { title: 'state', align: 'left' },
   { title: 'duration', align: 'right' },
-  { title: 'exit', align: 'right' },
   { title: 'energy (k = 2)', align: 'right' },
-  { title: 'name', align: 'left' },
 ];
+const NAME: Column = { title: 'name', align: 'left' };
+const WIDTH = 80;
+const GUTTER = 2;
 const UNKNOWN = '–';
-const NAME_COLUMNS = 30;
 
-/** One line per run, oldest first, ending in a line break. */
+/** One line of at most 80 columns per run, oldest first, ending in a line break; names take the room that is left. */
 export function formatRuns(runs: readonly RunSummary[]): string {
-  return `${tableLines(COLUMNS, runs.map(rowOf)).join('\n')}\n`;
+  const taken = Math.max(...tableLines(COLUMNS, runs.map(rowOf)).map(widthOf));
+  const left = Math.max(widthOf(NAME.title), WIDTH - taken - GUTTER);
+  const named = runs.map((run) => [...rowOf(run), clip(nameOf(run), left)]);
+  return `${tableLines([...COLUMNS, NAME], named).join('\n')}\n`;
 }
 
 const rowOf = (run: RunSummary): string[] => [
   run.id,
-  run.state,
+  stateOf(run),
   run.endSeconds === undefined ? UNKNOWN : formatDuration(run.endSeconds - run.startSeconds),
-  run.exitCode === undefined ? UNKNOWN : String(run.exitCode),
   run.gpuJoules === undefined ? UNKNOWN : formatEnergy(run.gpuJoules, run.uncertaintyJoules),
-  nameOf(run),
 ];
 
-function nameOf({ name, command }: RunSummary): string {
-  const text = name ?? command?.join(' ') ?? '';
-  return text.length > NAME_COLUMNS ? `${text.slice(0, NAME_COLUMNS - 1)}…` : text;
-}
+/** An exit code says that the run is closed. */
+const stateOf = ({ state, exitCode }: RunSummary): string =>
+  exitCode === undefined ? state : `exit ${exitCode}`;
+
+const nameOf = ({ name, command }: RunSummary): string => plain(name ?? command?.join(' ') ?? '');

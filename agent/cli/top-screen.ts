@@ -251,6 +251,10 @@ function fitting(gpus: readonly DeviceSnapshot[], columns: number): readonly Mea
   return kept;
 }
 
+/** The longest heading that fits above the bars. */
+const barTitle = (width: number): string =>
+  ['of its limit', 'of limit', 'limit'].find((title) => title.length <= width) ?? '';
+
 function gpuTable(
   gpus: readonly DeviceSnapshot[],
   columns: number,
@@ -267,7 +271,7 @@ function gpuTable(
   };
   const title: Line = [
     {
-      text: lineOf(({ column }) => column.title, pad('of its limit', barWidth)),
+      text: lineOf(({ column }) => column.title, pad(barTitle(barWidth), barWidth)),
       emphasis: 'faint',
     },
   ];

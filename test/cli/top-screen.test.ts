@@ -124,6 +124,14 @@ describe('drawTop()', () => {
     expect(text).not.toContain('H100');
   });
 
+  test('heads the bars with words that fit, never cut', () => {
+    for (let columns = 20; columns <= 120; columns += 1) {
+      const text = draw({}, columns);
+      expect(text).not.toMatch(/^ *#.*…/m);
+      if (columns >= 80) expect(text).toMatch(/^ *#.*(of its limit|of limit)/m);
+    }
+  });
+
   test('fits any screen', () => {
     fc.assert(
       fc.property(

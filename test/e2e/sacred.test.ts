@@ -198,7 +198,7 @@ describe('with its own stdio closed', () => {
         env: { ...place.double.env, WATTMETER_STATE_DIR: place.stateDirectory },
       });
       expect(status).toBe(43);
-      expect((await place.run(['runs'])).stdout).toMatch(/closed .* 43 /);
+      expect((await place.run(['runs'])).stdout).toMatch(/ exit 43 /);
     },
   );
 });
