@@ -110,10 +110,12 @@ export function embodiedOfRun(run: EmbodiedRun): EmbodiedResult | undefined {
     totalKilograms += kilograms;
   }
   if (models.length === 0) return undefined;
-  const life = `over ${lifeYears} years${run.lifeYears === undefined ? ' (assumed)' : ''}`;
+  const provenance = kilogramsPerGpu === undefined ? 'assumed' : 'derived';
+  // A figure that is assumed as a whole says so itself.
+  const isLifeMarked = run.lifeYears === undefined && provenance !== 'assumed';
   return {
     embodiedGrams: embodiedGrams({ totalKilograms, reservedSeconds, lifeYears }),
-    provenance: kilogramsPerGpu === undefined ? 'assumed' : 'derived',
-    source: `${[...sources].join('; ')}, ${life}`,
+    provenance,
+    source: `${[...sources].join('; ')}, over ${lifeYears} years${isLifeMarked ? ' (assumed)' : ''}`,
   };
 }

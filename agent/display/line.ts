@@ -29,6 +29,19 @@ export function clip(text: string, width: number): string {
   return `${clipped}…`;
 }
 
+/** Shortened in its middle to at most `width` columns: names that differ at either end still differ. */
+export function clipMiddle(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const headWidth = Math.ceil(width / 2);
+  const segments = [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment);
+  let tail = '';
+  for (const segment of segments.toReversed()) {
+    if (widthOf(segment + tail) > width - headWidth) break;
+    tail = segment + tail;
+  }
+  return clip(text, headWidth) + tail;
+}
+
 /** Broken at spaces into lines of at most `width` columns; a longer word is clipped. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];

@@ -132,6 +132,15 @@ function besideRows({ embodied, water, social, data }: Report): Figure[] {
   return rows;
 }
 
+/** What E_compute holds beside the GPUs' energy, so that nobody takes k for mean ÷ rated power. */
+function withinCompute({ hostJoules, powerUsageEffectiveness: pue }: Report['energy']): string {
+  const parts = [
+    hostJoules === undefined ? '' : 'host',
+    pue === 1 ? '' : `PUE ${formatRatio(pue)}`,
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? '' : `; E_compute holds ${parts.join(' and ')}`;
+}
+
 function computeRows({ compute, energy }: Report): Figure[] {
   const { powerMeanWatts, ratedPowerWatts, k } = compute;
   if (powerMeanWatts === undefined) return [];
@@ -149,7 +158,7 @@ function computeRows({ compute, energy }: Report): Figure[] {
     {
       label: 'k_compute',
       value: formatNumber(k, 3),
-      note: `measured, of ${formatPower(ratedPowerWatts)} rated`,
+      note: `measured, of ${formatPower(ratedPowerWatts)} rated${withinCompute(energy)}`,
     },
   ];
 }

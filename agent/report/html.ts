@@ -4,7 +4,13 @@ import { formatDuration, formatPercent, formatPower } from '../display/quantity.
 import { figuresOf } from './figures.ts';
 import { powerProfile, type PowerSeries } from './power-profile.ts';
 import type { Report, ReportDevice } from './report.ts';
-import { energyInWords, methodSentence, modelsInWords, uncertaintySentence } from './words.ts';
+import {
+  energyInWords,
+  hostInWords,
+  methodSentence,
+  modelsInWords,
+  uncertaintySentence,
+} from './words.ts';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1b1f24;--faint:#667;--line:#d5d9de;--paper:#fff;--mark:#0a6e4f;--alarm:#8a4b00}
@@ -99,12 +105,13 @@ function figureTable(report: Report): string {
   return `<table><tbody>${rows.join('\n')}</tbody></table>`;
 }
 
-function header({ run, wattmeterVersion }: Report): string {
+function header(report: Report): string {
+  const { run, wattmeterVersion } = report;
   const command =
     run.command === undefined ? '' : `<p><code>${escapeHtml(run.command.join(' '))}</code></p>`;
   const exit = run.exitCode === undefined ? '' : ` · exit code ${run.exitCode}`;
   return `<h1>${escapeHtml(run.name ?? run.id)}</h1>${command}
-<p>${escapeHtml(run.host)} · ${run.startTime} – ${run.endTime} · ${formatDuration(run.durationSeconds)}${exit}</p>
+<p>${escapeHtml(hostInWords(report))}${run.startTime} – ${run.endTime} · ${formatDuration(run.durationSeconds)}${exit}</p>
 <p class="faint">run ${escapeHtml(run.id)} · wattmeter ${escapeHtml(wattmeterVersion)}</p>`;
 }
 

@@ -1,6 +1,6 @@
 // The tables of the text report: a line per GPU while they fit a screen, else a summary and the ones that stand out.
 
-import { clip, plain, tableLines, wrap, type Column } from '../display/line.ts';
+import { clip, clipMiddle, plain, tableLines, wrap, type Column } from '../display/line.ts';
 import {
   formatDuration,
   formatEnergy,
@@ -50,7 +50,7 @@ function gpuLines(devices: readonly ReportDevice[]): string[] {
   ];
   const rows = devices.map((device) => [
     String(device.index),
-    clip(
+    clipMiddle(
       plain(device.host ?? (isMixed ? device.model : device.uuid)),
       isMixed ? NAME_WIDTH : UUID_WIDTH,
     ),

@@ -7,7 +7,7 @@ import { nodeSection } from './node-table.ts';
 import { paintOf, type Paint } from './paint.ts';
 import type { Report } from './report.ts';
 import { deviceSection, windowSection } from './text-tables.ts';
-import { methodSentence, uncertaintySentence } from './words.ts';
+import { hostInWords, methodSentence, uncertaintySentence } from './words.ts';
 
 const WIDTH = 80;
 const INDENT = '  ';
@@ -40,7 +40,8 @@ export function formatText(report: Report, options: TextOptions = {}): string {
     .join('\n\n')}\n`;
 }
 
-function headerLines({ run, wattmeterVersion }: Report, paint: Paint): string[] {
+function headerLines(report: Report, paint: Paint): string[] {
+  const { run, wattmeterVersion } = report;
   const exit = run.exitCode === undefined ? '' : `exit code ${run.exitCode}`;
   const title = clip(plain(run.name ?? run.id), WIDTH - widthOf(exit) - 2);
   const space = ' '.repeat(Math.max(0, WIDTH - widthOf(title) - widthOf(exit)));
@@ -49,7 +50,7 @@ function headerLines({ run, wattmeterVersion }: Report, paint: Paint): string[] 
   return [
     exit === '' ? paint(title, 'strong') : `${paint(title, 'strong')}${space}${exit}`,
     ...command,
-    clip(`${plain(run.host)} · ${span} · ${formatDuration(run.durationSeconds)}`, WIDTH),
+    clip(`${hostInWords(report)}${span} · ${formatDuration(run.durationSeconds)}`, WIDTH),
     paint(clip(`run ${plain(run.id)} · wattmeter ${wattmeterVersion}`, WIDTH), 'faint'),
   ];
 }

@@ -1,5 +1,6 @@
 // Sentences that more than one form of the report says.
 
+import { plain } from '../display/line.ts';
 import { formatDuration, formatEnergy } from '../display/quantity.ts';
 import type { Provenance } from '../model.ts';
 import type { Report, ReportDevice } from './report.ts';
@@ -70,6 +71,13 @@ export const gapsInWords = (gaps: ReportDevice['gapSecondsByReason']): string =>
     .toSorted(([, a], [, b]) => b - a)
     .map(([reason, length]) => `${reason} ${formatDuration(length)}`)
     .join(', ');
+
+/** What `host` says where nobody knows it: a log does not tell where it was recorded. */
+const UNKNOWN_HOST = 'unknown';
+
+/** `node7 · `: the host at the head of a line, where it is known. */
+export const hostInWords = ({ run }: Report): string =>
+  run.host === UNKNOWN_HOST ? '' : `${plain(run.host)} · `;
 
 /** `2 × NVIDIA A100-SXM4-80GB, 1 × …`. */
 export function modelsInWords(devices: readonly ReportDevice[]): string {

@@ -32,7 +32,9 @@ test('embodiedOfRun() adds up the GPUs, with the source and the assumed life', (
   const embodied = embodiedOfRun(run);
   expect(embodied?.embodiedGrams).toBeCloseTo(((284.25 + 164) * 1000) / (4 * 8760), 9);
   expect(embodied?.provenance).toBe('assumed');
-  expect(embodied?.source).toMatch(/HGX B200.*HGX H100.* over 4 years \(assumed\)$/);
+  // The whole is labelled assumed: its life needs no label of its own.
+  expect(embodied?.source).toMatch(/HGX B200.*HGX H100.* over 4 years$/);
+  expect(embodiedOfRun({ ...run, kilogramsPerGpu: 100 })?.source).toMatch(/4 years \(assumed\)$/);
 });
 
 test('embodiedOfRun() takes the given kilograms for any hardware, and has none for unknown hardware', () => {

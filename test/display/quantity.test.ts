@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { clip, plain, tableLines, widthOf, wrap } from '../../agent/display/line.ts';
+import { clip, clipMiddle, plain, tableLines, widthOf, wrap } from '../../agent/display/line.ts';
 import {
   formatDuration,
   formatEnergy,
@@ -119,4 +119,15 @@ describe('lines', () => {
       ]),
     ).toEqual(['name     W', '日本   1.5', 'b     10.5']);
   });
+});
+
+test.each([
+  ['short', 12, 'short'],
+  ['GPU-51a71a7e-0000-4000-8000-000000000000', 12, 'GPU-5…000000'],
+  ['GPU-51a71a7e-0000-4000-8000-000000000003', 12, 'GPU-5…000003'],
+  ['GPU-91a71a7e-0000-4000-8000-000000000003', 12, 'GPU-9…000003'],
+  ['日本語の名前です', 9, '日本…です'],
+])('clipMiddle() keeps both ends of %s within %i columns', (text, width, clipped) => {
+  expect(clipMiddle(text, width)).toBe(clipped);
+  expect(widthOf(clipMiddle(text, width))).toBeLessThanOrEqual(width);
 });

@@ -13,7 +13,7 @@ export const END = instant(Date.parse('2026-11-23T08:24:08.500Z') / 1e3);
 const DURATION = END - START;
 
 export const deviceOf = (index: number, facts: Partial<Device> = {}): Device => ({
-  uuid: `GPU-${String(index).padStart(8, '0')}-1c2d-4e5f-8a9b-0123456789ab`,
+  uuid: `GPU-${String(index).padStart(8, '0')}-1c2d-4e5f-8a9b-${String(index).padStart(12, '0')}`,
   index,
   kind: 'gpu',
   model: 'NVIDIA A100-SXM4-80GB',

@@ -66,8 +66,26 @@ describe('formatText()', () => {
     const { method: _, ...empty } = totalsOf(0, { gapSeconds: { 'gpu-lost': 1448.5 } });
     const dead = { ...lineOf(1, 0), totals: { ...empty, sampleCount: 0 } };
     const text = textOf(inputOf(booksOf([lineOf(0, 300), dead])));
-    expect(text).toMatch(/1 {2}GPU-0000000… +not measured/);
+    expect(text).toMatch(/1 {2}GPU-0…000001 +not measured/);
     expect(textOf(inputOf(booksOf([dead])))).toMatch(/GPU energy +not measured/);
+  });
+
+  test('says that k holds the PUE and the host, and is not mean ÷ rated power', () => {
+    const books = booksOf([lineOf(0, 300)]);
+    const note = (pue: number): string =>
+      textOf({
+        ...inputOf(books),
+        powerUsageEffectiveness: { value: pue, provenance: 'derived' },
+      }).replaceAll(/\s+/g, ' ');
+    expect(note(1.3)).toContain('measured, of 400.0 W rated; E_compute holds PUE 1.3 ');
+    expect(note(1)).not.toContain('E_compute holds');
+  });
+
+  test('names no host where it is not known', () => {
+    const books = booksOf([lineOf(0, 300)]);
+    const text = textOf(inputOf({ ...books, run: { ...books.run, host: 'unknown' } }));
+    expect(text).not.toContain('unknown');
+    expect(text).toMatch(/^2026-11-23 08:00:00 – /m);
   });
 
   test('labels modelled accelerators', () => {

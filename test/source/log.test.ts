@@ -432,7 +432,7 @@ describe('logReader() refuses', () => {
       'timestamp, power.draw [W]\n15:51:25.606, 50.00 W\n15:51:25.706, 51.00 W\n',
       /none of its 2 rows.*Line 2: "15:51:25.606" is no time/,
     ],
-    ['a header alone', 'timestamp, power.draw [W]\n', /none of its first 1 lines is a row/],
+    ['a header alone', 'timestamp, power.draw [W]\n', /its only line is no row of readings/],
     [
       'milliwatts in a column of watts',
       `timestamp, power_w\n${rows(9, (i) => `${clock(i)}, 18${i}000`)}`,

@@ -58,7 +58,7 @@ export function layoutOf(file: string, lines: readonly string[], options: Layout
   const rows = data.filter((cells) => cells.length === columns.count);
   if (rows.length === 0) {
     throw new SourceError(
-      `Cannot read ${file}: none of its first ${filled.length} lines is a row of readings under "${titles.map((title) => title.trim()).join(', ')}". Is it the right file?`,
+      `Cannot read ${file}: ${filled.length === 1 ? 'its only line is no row' : `none of its first ${filled.length} lines is a row`} of readings under "${titles.map((title) => title.trim()).join(', ')}". Is it the right file?`,
       { fate: 'fatal', reason: 'no-rows' },
     );
   }
