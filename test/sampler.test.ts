@@ -127,7 +127,7 @@ describe('bestAvailable()', () => {
   test('says why nothing can be measured, or waits and tries again', async () => {
     const sources = [failing('nvml'), failing('nvidia-smi')];
     await expect(collect(sample([choose(false, ...sources)], signal()))).rejects.toThrow(
-      'No GPU can be measured. nvml is gone. nvidia-smi is gone.',
+      'No GPU can be measured: nvml gone, nvidia-smi gone. What to do: wattmeter doctor.',
     );
     const waiting = sample([choose(true, ...sources)], signal());
     expect(await collect(waiting, 3)).toEqual(Array(3).fill('nvidia-smi fault'));

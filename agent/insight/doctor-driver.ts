@@ -32,6 +32,8 @@ const hasNvidia = (
 const MENDS: Readonly<Record<string, string>> = {
   'library-missing':
     'Install the NVIDIA driver; in a container, start it with --gpus all. If the library lies elsewhere, name its directory in LD_LIBRARY_PATH.',
+  'not-installed':
+    'Install the NVIDIA driver, which brings nvidia-smi, or put its directory on PATH; in a container, start it with --gpus all.',
   'driver-not-loaded': 'Load the kernel module: sudo modprobe nvidia. Then look at dmesg.',
   'version-mismatch': 'Reboot, or reload the kernel module: a driver update is half done.',
   'no-permission': 'Let this user open /dev/nvidiactl and /dev/nvidia* (group video or render).',

@@ -1,6 +1,7 @@
 // The first source of a list that really has devices: an NVML that is not there makes way for nvidia-smi.
 
 import type { Clock } from '../clock.ts';
+import type { SourceKind } from '../model.ts';
 import { after } from '../units.ts';
 import { SourceError, type Source, type SourceEvent } from './source.ts';
 
@@ -54,12 +55,12 @@ export function bestAvailable(candidates: Candidates): ChosenSource {
     },
     async *events(signal) {
       for (;;) {
-        const failures: SourceError[] = [];
+        const failures: Failure[] = [];
         for (const open of candidates.open) {
           current = await open();
           const failure = yield* attempt(current, signal);
           if (failure === undefined || signal.aborted) return;
-          failures.push(failure);
+          failures.push({ kind: current.kind, error: failure });
           await current[Symbol.asyncDispose]();
         }
         const failure = noneOf(failures);
@@ -76,11 +77,18 @@ export function bestAvailable(candidates: Candidates): ChosenSource {
   };
 }
 
-function noneOf(failures: readonly SourceError[]): SourceError {
-  const message = `No GPU can be measured. ${failures.map((failure) => failure.message).join(' ')}`;
+interface Failure {
+  readonly kind: SourceKind;
+  readonly error: SourceError;
+}
+
+/** One line: each source's reason in a few words; the whole of each is the doctor's to tell. */
+function noneOf(failures: readonly Failure[]): SourceError {
+  const tried = failures.map(({ kind, error }) => `${kind} ${error.reason.replaceAll('-', ' ')}`);
+  const message = `No GPU can be measured: ${tried.join(', ')}. What to do: wattmeter doctor. Or replay a recording: --source replay --trace FILE.`;
   return new SourceError(message, {
     fate: 'fatal',
-    reason: failures.at(-1)?.reason ?? 'no-source',
-    cause: failures,
+    reason: failures.at(-1)?.error.reason ?? 'no-source',
+    cause: failures.map(({ error }) => error),
   });
 }

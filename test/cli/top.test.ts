@@ -102,6 +102,6 @@ describe('wattmeter top', () => {
     });
     expect(code).toBe(2);
     expect(stdout).toBe('');
-    expect(stderr).toMatch(/^wattmeter: No GPU can be measured\.[^\n]*\n$/);
+    expect(stderr).toMatch(/^wattmeter: No GPU can be measured: [^\n]*wattmeter doctor[^\n]*\n$/);
   });
 });

@@ -165,6 +165,14 @@ describe('diagnose()', () => {
     expect(findings.filter(({ severity }) => severity !== 'ok')).toEqual([]);
   });
 
+  test('does not advise to run by hand what is not installed', () => {
+    const absent = { kind: 'refused', ...refusal('not-installed') } as const;
+    const findings = diagnose({ ...healthy, ...driver({ nvidiaSmi: absent }) });
+    const mend = findings.find(({ code }) => code === 'nvidia-smi-fails')?.mend;
+    expect(mend).toMatch(/^Install the NVIDIA driver/);
+    expect(mend).not.toContain('by hand');
+  });
+
   test('does not say twice what source and device both know', () => {
     const findings = diagnose({
       ...healthy,
