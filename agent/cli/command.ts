@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { findConfigFile, resolveConfig, UsageError } from '../config.ts';
 import { OPTIONS, type Config, type OptionKey } from '../options.ts';
 import type { Context } from './context.ts';
+import { EXTRA_KEYS, PRICING_KEYS } from './kept-pricing.ts';
 
 /** A command's declaration. `action` returns the exit code. */
 export interface CommandSpec {
@@ -38,24 +39,7 @@ export interface ConfigFile {
 }
 
 /** Options that price energy and say what it emits; every command that ends in a report takes them. */
-export const PRICING_OPTIONS: readonly OptionKey[] = [
-  'price',
-  'currency',
-  'tariff',
-  'priceGap',
-  'tariffTimeZone',
-  'siteLoad',
-  'demandMinutes',
-  'zone',
-  'grid',
-  'atYear',
-  'contract',
-  'pue',
-  'wue',
-  'ewif',
-  'embodiedKilograms',
-  'rentPerGpuHour',
-];
+export const PRICING_OPTIONS: readonly OptionKey[] = [...PRICING_KEYS, ...EXTRA_KEYS];
 /** Options of the report's form. */
 export const REPORT_OPTIONS: readonly OptionKey[] = ['format', 'reportJson', 'reportHtml', 'quiet'];
 /** Options of how logs are read. */

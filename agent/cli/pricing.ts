@@ -279,39 +279,6 @@ function earliest(...times: readonly (Instant | undefined)[]): Instant | undefin
   return known.length === 0 ? undefined : instant(Math.min(...known));
 }
 
-/** The options that say what energy costs and emits, as the ledger keeps them: a report re-opens them. */
-export const PRICING_KEYS: readonly (keyof Config)[] = [
-  'price',
-  'currency',
-  'tariff',
-  'priceGap',
-  'tariffTimeZone',
-  'siteLoad',
-  'demandMinutes',
-  'zone',
-  'grid',
-  'atYear',
-  'contract',
-  'pue',
-];
-
-/** Options that add lines to a report without changing the price of energy. */
-const EXTRA_KEYS: readonly (keyof Config)[] = [
-  'wue',
-  'ewif',
-  'embodiedKilograms',
-  'rentPerGpuHour',
-];
-
-/** What a run's books were kept under. */
-export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> => ({
-  pricing: Object.fromEntries(
-    [...PRICING_KEYS, ...EXTRA_KEYS].flatMap((key) =>
-      config[key] === undefined ? [] : [[key, config[key]]],
-    ),
-  ),
-});
-
 /** Asks live services once, for figures of what has already been measured. */
 export async function refreshFeeds({ feeds }: Pricing, context: Context): Promise<void> {
   await Promise.all(feeds.map((feed) => feed.refresh(context.signal)));

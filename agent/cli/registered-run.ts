@@ -14,7 +14,8 @@ import type { Mark, MarkOutcome } from '../run/windows.ts';
 import type { DeviceSnapshot, RunSummary } from '../snapshot.ts';
 import type { Instant } from '../units.ts';
 import type { Context } from './context.ts';
-import { pricingFacts } from './pricing.ts';
+import { pricingFacts } from './kept-pricing.ts';
+
 import { closeRun } from './run-end.ts';
 import { openRunWindows } from './run-windows.ts';
 import { ledgerOptions } from './state.ts';

@@ -12,7 +12,8 @@ import { parseReport } from '../report/schema.ts';
 import { findRun, listRuns } from '../ledger/runs.ts';
 import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
 import type { Context } from './context.ts';
-import { openPricing, PRICING_KEYS, readInput, refreshFeeds } from './pricing.ts';
+import { isRepriced } from './kept-pricing.ts';
+import { openPricing, readInput, refreshFeeds } from './pricing.ts';
 import { meterTraces } from './replay.ts';
 import { asksForFleet, FLEET_FLAGS, loadFleetReport } from './report-fleet.ts';
 import { deliverReport, reportOf, type DrawableReport } from './reporting.ts';
@@ -93,8 +94,7 @@ async function loadDrawable(
 }
 
 function storedFile(path: string, config: Config): Report {
-  const repriced = PRICING_KEYS.find((key) => config[key] !== undefined);
-  if (repriced !== undefined) {
+  if (isRepriced(config)) {
     throw new UsageError(
       `${path} is a finished report: it holds no energy over time to price anew. Name the stored run or the trace instead.`,
     );

@@ -20,7 +20,8 @@ import {
 } from './command.ts';
 import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
-import { openPricing, pricingFacts } from './pricing.ts';
+import { pricingFacts } from './kept-pricing.ts';
+import { openPricing } from './pricing.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { openRunSampling } from './run-readiness.ts';
 import { closeRun } from './run-end.ts';

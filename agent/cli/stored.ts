@@ -1,12 +1,12 @@
 // A stored run as a report: as its books were kept, or under another tariff, zone or PUE, as if measured so.
 
 import { openClock } from '../clock.ts';
-import { resolveStored } from '../config.ts';
 import { refillAccount, readRun } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
 import { parseMachine } from '../report/schema.ts';
 import type { Context } from './context.ts';
-import { openPricing, PRICING_KEYS, refreshFeeds, refuseGap } from './pricing.ts';
+import { isRepriced, keptPricing } from './kept-pricing.ts';
+import { openPricing, refreshFeeds, refuseGap } from './pricing.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
 
 /** The report of a stored run; options given here replace those that its books were kept under. */
@@ -17,7 +17,7 @@ export async function storedReport(
 ): Promise<DrawableReport> {
   const { context, config = {} } = options;
   const kept = await readRun(stateDirectory, id);
-  const merged = { ...(await resolveStored(kept.facts['pricing'])), ...config };
+  const merged = await keptPricing(kept.facts['pricing'], config);
   const pricing = await openPricing(merged, context, openClock());
   await refreshFeeds(pricing, context);
   const charges = await pricing.openCharges();
@@ -25,8 +25,7 @@ export async function storedReport(
   const { account, stored } = await refillAccount(stateDirectory, id, (interval) =>
     charges.charge(interval),
   );
-  const isRepriced = PRICING_KEYS.some((key) => config[key] !== undefined);
-  if (isRepriced) await refuseGap(pricing, stored);
+  if (isRepriced(config)) await refuseGap(pricing, stored);
   if (!stored.closed) {
     account.addWarning({
       code: 'run-not-closed',

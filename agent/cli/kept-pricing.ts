@@ -1,0 +1,61 @@
+// The options that price a run, as the ledger keeps them: a report re-opens them, and may be told to change some.
+
+import { resolve } from 'node:path';
+
+import { resolveStored } from '../config.ts';
+import type { Config } from '../options.ts';
+
+type Key = keyof Config;
+
+/** The options that say what energy costs and emits. */
+export const PRICING_KEYS: readonly Key[] = [
+  'price',
+  'currency',
+  'tariff',
+  'priceGap',
+  'tariffTimeZone',
+  'siteLoad',
+  'demandMinutes',
+  'zone',
+  'grid',
+  'atYear',
+  'contract',
+  'pue',
+];
+
+/** Options that add lines to a report without changing the price of energy. */
+export const EXTRA_KEYS: readonly Key[] = ['wue', 'ewif', 'embodiedKilograms', 'rentPerGpuHour'];
+
+const FILE_KEYS: ReadonlySet<Key> = new Set(['tariff', 'siteLoad', 'grid', 'contract']);
+/** What a new option makes void of what was kept: one price or a file of them, one zone or a grid of one's own. */
+const REPLACED: Partial<Readonly<Record<Key, readonly Key[]>>> = {
+  price: ['tariff', 'priceGap', 'tariffTimeZone', 'siteLoad', 'demandMinutes'],
+  tariff: ['price', 'currency', 'priceGap', 'tariffTimeZone', 'siteLoad', 'demandMinutes'],
+  zone: ['grid', 'atYear'],
+  grid: ['zone', 'atYear'],
+};
+
+/** What a run's books are kept under; files by their whole path, because a report is asked for from anywhere. */
+export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> => ({
+  pricing: Object.fromEntries(
+    [...PRICING_KEYS, ...EXTRA_KEYS].flatMap((key) => {
+      const value = config[key];
+      if (value === undefined) return [];
+      return [[key, FILE_KEYS.has(key) && typeof value === 'string' ? resolve(value) : value]];
+    }),
+  ),
+});
+
+/** What was kept, with what is asked for now in its place. @throws UsageError when a ledger holds what no option takes */
+export async function keptPricing(facts: unknown, asked: Config): Promise<Config> {
+  const kept: Partial<Record<Key, unknown>> = { ...(await resolveStored(facts)) };
+  for (const [key, replaced] of Object.entries(REPLACED)) {
+    if (asked[key as Key] === undefined) continue;
+    for (const other of replaced) delete kept[other];
+  }
+  return { ...(kept as Config), ...asked };
+}
+
+/** Whether anything is asked for that changes what energy costs or emits. */
+export const isRepriced = (asked: Config): boolean =>
+  PRICING_KEYS.some((key) => asked[key] !== undefined);

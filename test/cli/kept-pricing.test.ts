@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { isRepriced, keptPricing, pricingFacts } from '../../agent/cli/kept-pricing.ts';
+
+const kept = (config: Parameters<typeof pricingFacts>[0]): unknown =>
+  pricingFacts(config)['pricing'];
+
+test('pricingFacts() keeps what prices a run, and nothing else', () => {
+  expect(kept({ price: 0.3, pue: 1.2, wue: 1, quiet: true, name: 'x' })).toEqual({
+    price: 0.3,
+    pue: 1.2,
+    wue: 1,
+  });
+});
+
+test('pricingFacts() keeps files by their whole path', () => {
+  expect(kept({ tariff: 'prices.yml' })).toEqual({ tariff: resolve('prices.yml') });
+});
+
+test('keptPricing() goes on under what was kept', async () => {
+  const facts = kept({ price: 0.3, currency: 'EUR', zone: 'DEU' });
+  expect(await keptPricing(facts, { pue: 1.4 })).toEqual({
+    price: 0.3,
+    currency: 'EUR',
+    zone: 'DEU',
+    pue: 1.4,
+  });
+});
+
+test.each([
+  ['a price', { tariff: 'p.yml', priceGap: 'hold', zone: 'DEU' }, { price: 0.2 }, { zone: 'DEU' }],
+  ['a tariff', { price: 0.3, currency: 'EUR', pue: 2 }, { tariff: 'q.yml' }, { pue: 2 }],
+  ['a zone', { grid: 'g.csv', price: 0.3 }, { zone: 'FRA' }, { price: 0.3 }],
+  ['a grid', { zone: 'DEU', atYear: 2024 }, { grid: 'g.csv' }, {}],
+] as const)(
+  'keptPricing() lets %s take the place of what it replaces',
+  async (_, before, asked, rest) => {
+    expect(await keptPricing(kept(before), asked)).toEqual({ ...rest, ...asked });
+  },
+);
+
+test('isRepriced() tells prices from lines that only stand beside', () => {
+  expect(isRepriced({ price: 0.2 })).toBe(true);
+  expect(isRepriced({ wue: 1, quiet: true })).toBe(false);
+});
