@@ -39,7 +39,10 @@ export function cycleReader(options: CycleOptions): CycleReader {
   let announcedVersion = 0;
   let cycleStart: Instant | undefined;
   let tickSeconds = -Infinity;
+  // Lines that are no readings: of this tick, and of the one before. A child's last words come shortly before its end,
+  // which explains them: only lines that a whole tick has not explained are said.
   let notUnderstood = 0;
+  let unexplained = 0;
 
   const batchEvent = (batch: Batch): SourceEvent => ({
     kind: 'batch',
@@ -66,6 +69,7 @@ export function cycleReader(options: CycleOptions): CycleReader {
   return {
     endChild() {
       notUnderstood = 0;
+      unexplained = 0;
       cycleStart = undefined;
       seenInCycle.clear();
     },
@@ -89,7 +93,8 @@ export function cycleReader(options: CycleOptions): CycleReader {
       return batches.length;
     },
     passTime(now, failure) {
-      if (notUnderstood > 0) queue.push(malformedFault(notUnderstood));
+      if (unexplained > 0) queue.push(malformedFault(unexplained));
+      unexplained = notUnderstood;
       notUnderstood = 0;
       const failed = failure === undefined ? [] : parser.failed(failure.status, now);
       for (const batch of failed) queue.push(batchEvent(batch));
