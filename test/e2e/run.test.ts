@@ -90,8 +90,8 @@ describe('the bill of a load with steps', () => {
     const { startTime, endTime, durationSeconds } = report.run;
     const energy = truth(startTime, endTime);
     expect(unixSeconds(endTime) - unixSeconds(startTime)).toBeCloseTo(durationSeconds, 2);
-    // Two edges of up to 220 W, each placed within a poll of 50 ms: some joules, whatever the run's length.
-    expect(Math.abs(known(report.energy.gpuJoules) / energy - 1)).toBeLessThan(0.01);
+    // Readings are dated on arrival, and a busy machine delivers them late: each step may be a refresh of 100 ms off.
+    expect(Math.abs(known(report.energy.gpuJoules) - energy)).toBeLessThan((220 + 150) * 0.1);
     expect(Math.abs(known(report.energy.gpuJoules) - energy)).toBeLessThan(
       known(report.energy.gpuUncertaintyJoules),
     );
@@ -114,7 +114,7 @@ describe('the bill of a load with steps', () => {
     }
     const sum = windows.reduce((total, window) => total + known(window.gpuJoules), 0);
     const rest = truth(windows.at(-1)?.endTime ?? '', endTime);
-    expect(Math.abs((sum + rest) / known(report.energy.gpuJoules) - 1)).toBeLessThan(0.01);
+    expect(Math.abs(sum + rest - known(report.energy.gpuJoules))).toBeLessThan((220 + 150) * 0.1);
     expect(windows[0]?.joulesPerStep).toBeCloseTo((windows[0]?.gpuJoules ?? 0) / 10, 9);
     expect(windows[1]?.joulesPerToken).toBeCloseTo((windows[1]?.gpuJoules ?? 0) / 400, 9);
 
@@ -150,7 +150,7 @@ describe('the bill of a load with steps', () => {
     }
   });
 
-  test('through NVML with its counter is true to 1 % over three seconds', async (context) => {
+  test('through NVML is true to one refresh of the counter at each edge', async (context) => {
     const library = buildStandIn(context);
     const gpu: SimulatedGpu = {
       base: 100,
@@ -177,7 +177,8 @@ describe('the bill of a load with steps', () => {
       unixSeconds(report.run.endTime) - originUnix,
     );
     expect(report.devices[0]?.method).toBe('counter');
-    expect(Math.abs(known(report.energy.gpuJoules) / energy - 1)).toBeLessThan(0.01);
+    // 100 W at both edges, a counter of 100 ms.
+    expect(Math.abs(known(report.energy.gpuJoules) - energy)).toBeLessThan(2 * 100 * 0.1);
     expect(Math.abs(known(report.energy.gpuJoules) - energy)).toBeLessThan(
       known(report.energy.gpuUncertaintyJoules),
     );
