@@ -43,7 +43,7 @@ describe('formatText()', () => {
     const report = buildReport(fourFull);
     const plain = formatText(report);
     const coloured = formatText(report, { colour: true });
-    // eslint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- colours are escape sequences
     const escapes = /\u001B\[\d+m/g;
     expect(plain).not.toMatch(escapes);
     expect(coloured).toMatch(escapes);
@@ -104,7 +104,7 @@ describe('formatText()', () => {
       command: ['sh', '-c', 'x\n\u0007y'.repeat(60)],
     };
     const text = textOf(inputOf({ ...books, run }));
-    // eslint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- colours are escape sequences
     expect(text).not.toMatch(/[\u0000-\u0009\u000B-\u001F]/);
     expect(text.split('\n')[0]).toMatch(/^a \[31m b +exit code 0$/);
     expect(text.split('\n')[1]).toMatch(/…$/);
