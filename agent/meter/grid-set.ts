@@ -1,0 +1,240 @@
+// All grids u₀ + k·T that meet the brackets seen so far: a convex polygon in the plane of phase and period, cut by two
+// half-planes a bracket. Polls that stray little meet one phase of a refresh over and over, and such brackets do not
+// become more telling by their number: their mean would be trusted too much, what they leave possible cannot be.
+
+import { DENSE_WIDTH_RATIO, type Bracket, type Grid } from './grid-search.ts';
+
+/** The grids that are still possible. */
+export interface GridSet {
+  readonly period: number;
+  /** The refresh at the newest bracket. */
+  readonly phase: number;
+  /** Earliest and latest possible moment of the refresh nearest to `time`. */
+  reach(time: number): Range;
+  /** The refresh `steps` after the newest one lies in the bracket. False where no grid meets it and those before it. */
+  add(bracket: Bracket, steps: number): boolean;
+  /** The phase was lost in a long time without a change: it is the bracket's now, and the period what it was. */
+  restart(bracket: Bracket): void;
+}
+
+interface Constraint {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Seconds after the origin, and seconds longer than the first guess. */
+interface Point {
+  readonly phase: number;
+  readonly stretch: number;
+}
+
+// So many brackets are remembered: enough for a fine phase, few enough to follow a clock that drifts.
+const REMEMBERED = 96;
+const REBUILT_EVERY = 32;
+// Refreshes wander around their grid (±1 to 2 ms of 100 on an RTX 3090): the smallest of these that lets one grid meet
+// all brackets, in periods.
+const WANDER_RATIOS = [0.003, 0.01, 0.02, 0.04, 0.08] as const;
+// Taken at first, until many brackets show how little they need.
+const FIRST_WANDER = 1;
+// The period of a first guess may be off by so much, its phase by anything.
+const GUESS_RATIO = 0.15;
+const ANY_PHASE_PERIODS = 1;
+
+/** Starts from a grid that was found in `brackets`, and goes back through them as far as it is sure which is which. */
+export function createGridSet(found: Grid, brackets: readonly Bracket[]): GridSet {
+  const set = new PossibleGrids(found);
+  for (const bracket of brackets.toReversed()) {
+    const [earliest, latest] = set.reach(bracket.middle);
+    const { period, phase } = set;
+    if (set.isEmpty) set.restart(bracket);
+    else if (latest - earliest > period / 2) break;
+    else if (bracket.width <= DENSE_WIDTH_RATIO * period) {
+      set.add(bracket, Math.round((bracket.middle - phase) / period));
+    }
+  }
+  return set;
+}
+
+class PossibleGrids implements GridSet {
+  /** What index 0 of the constraints is, and the period that stretches are counted from. */
+  #origin: number;
+  #guess: number;
+  #newest = 0;
+  #constraints: readonly Constraint[] = [];
+  #polygon: readonly Point[] = [];
+  /** What the middle of the polygon says; asked far more often than it changes. */
+  #period = 0;
+  #phase = 0;
+  #wander = FIRST_WANDER;
+  #sinceRebuilt = 0;
+  /** Shortest and longest period that what is forgotten left possible. */
+  #periods: Range;
+
+  constructor({ phase, period }: Grid) {
+    this.#origin = phase;
+    this.#guess = period;
+    this.#periods = [(1 - GUESS_RATIO) * period, (1 + GUESS_RATIO) * period];
+    this.#leave(this.#anyGrid());
+  }
+
+  get isEmpty(): boolean {
+    return this.#constraints.length === 0;
+  }
+
+  get period(): number {
+    return this.#period;
+  }
+
+  get phase(): number {
+    return this.#phase;
+  }
+
+  reach(time: number): Range {
+    return this.#reachOf(this.#newest + Math.round((time - this.#phase) / this.#period));
+  }
+
+  add({ middle, width }: Bracket, steps: number): boolean {
+    const at = middle - this.#origin;
+    const index = this.#newest + steps;
+    const constraint = { index, from: at - width / 2, to: at + width / 2 };
+    const constraints = [...this.#constraints, constraint].slice(-REMEMBERED);
+    this.#sinceRebuilt += 1;
+    if (this.#sinceRebuilt >= REBUILT_EVERY) {
+      this.#sinceRebuilt = 0;
+      this.#wander = Math.max(0, this.#wander - 1);
+      return this.#rebuild(constraints);
+    }
+    const polygon = this.#cut(this.#polygon, constraint);
+    if (polygon.length === 0) return this.#rebuild(constraints);
+    this.#constraints = constraints;
+    this.#newest = Math.max(index, this.#newest);
+    this.#leave(polygon);
+    return true;
+  }
+
+  restart({ middle, width }: Bracket): void {
+    this.#periods = this.#periodRange();
+    this.#origin = middle;
+    this.#newest = 0;
+    this.#constraints = [{ index: 0, from: -width / 2, to: width / 2 }];
+    this.#leave(this.#meeting(this.#constraints));
+  }
+
+  /** These grids are what is still possible. */
+  #leave(polygon: readonly Point[]): void {
+    this.#polygon = polygon;
+    this.#period = middleOf(this.#periodRange());
+    this.#phase = middleOf(this.#reachOf(this.#newest));
+  }
+
+  /** Meets the constraints with the least wandering that they allow, around their newest. */
+  #rebuild(constraints: readonly Constraint[]): boolean {
+    const newest = Math.max(...constraints.map(({ index }) => index));
+    for (; this.#wander < WANDER_RATIOS.length; this.#wander += 1) {
+      const polygon = this.#meeting(constraints);
+      if (polygon.length === 0) continue;
+      this.#constraints = constraints;
+      this.#newest = newest;
+      this.#leave(polygon);
+      this.#centre();
+      return true;
+    }
+    this.#wander = WANDER_RATIOS.length - 1;
+    return false;
+  }
+
+  /** Counts from the newest refresh again, so that numbers stay small. */
+  #centre(): void {
+    const shift = this.#phase - this.#origin;
+    const index = this.#newest;
+    this.#constraints = this.#constraints.map((constraint) => ({
+      index: constraint.index - index,
+      from: constraint.from - shift,
+      to: constraint.to - shift,
+    }));
+    this.#polygon = this.#polygon.map(({ phase, stretch }) => ({
+      phase: phase + index * (this.#guess + stretch) - shift,
+      stretch,
+    }));
+    this.#origin += shift;
+    this.#newest = 0;
+  }
+
+  #meeting(constraints: readonly Constraint[]): readonly Point[] {
+    return constraints.reduce<readonly Point[]>(
+      (polygon, constraint) => this.#cut(polygon, constraint),
+      this.#anyGrid(Math.max(...constraints.map(({ index }) => Math.abs(index)))),
+    );
+  }
+
+  /** Any phase, and any period that is not ruled out already. */
+  #anyGrid(index = 0): readonly Point[] {
+    const [shortest, longest] = this.#periods;
+    const reach = ANY_PHASE_PERIODS * this.#guess * (1 + Math.abs(index) * GUESS_RATIO);
+    const low = shortest - this.#guess;
+    const high = longest - this.#guess;
+    return [
+      { phase: -reach, stretch: low },
+      { phase: reach, stretch: low },
+      { phase: reach, stretch: high },
+      { phase: -reach, stretch: high },
+    ];
+  }
+
+  #cut(polygon: readonly Point[], { index, from, to }: Constraint): readonly Point[] {
+    const slack = (WANDER_RATIOS[this.#wander] ?? 0) * this.#guess;
+    const base = index * this.#guess;
+    const above = halfPlane(polygon, index, from - slack - base, -1);
+    return halfPlane(above, index, to + slack - base, 1);
+  }
+
+  #periodRange(): Range {
+    return this.#rangeOf(({ stretch }) => this.#guess + stretch);
+  }
+
+  #reachOf(index: number): Range {
+    const base = this.#origin + index * this.#guess;
+    return this.#rangeOf(({ phase, stretch }) => base + phase + index * stretch);
+  }
+
+  #rangeOf(value: (point: Point) => number): Range {
+    let low = Infinity;
+    let high = -Infinity;
+    for (const point of this.#polygon) {
+      const at = value(point);
+      low = Math.min(low, at);
+      high = Math.max(high, at);
+    }
+    return [low, high];
+  }
+}
+
+type Range = readonly [number, number];
+
+const middleOf = ([low, high]: Range): number => (low + high) / 2;
+
+/** The part of a convex polygon where sign·(phase + index·stretch) is at most sign·limit (Sutherland and Hodgman). */
+function halfPlane(
+  polygon: readonly Point[],
+  index: number,
+  limit: number,
+  sign: 1 | -1,
+): readonly Point[] {
+  const excess = ({ phase, stretch }: Point): number => sign * (phase + index * stretch - limit);
+  const kept: Point[] = [];
+  for (const [position, point] of polygon.entries()) {
+    const next = polygon[(position + 1) % polygon.length] ?? point;
+    const here = excess(point);
+    const there = excess(next);
+    if (here <= 0) kept.push(point);
+    if (here * there < 0) {
+      const share = here / (here - there);
+      kept.push({
+        phase: point.phase + share * (next.phase - point.phase),
+        stretch: point.stretch + share * (next.stretch - point.stretch),
+      });
+    }
+  }
+  return kept;
+}
