@@ -19,6 +19,8 @@ export interface MeasuredCell {
   /** Lowest and highest reading behind it. */
   readonly minWatts: number;
   readonly maxWatts: number;
+  /** Over which range power has moved of late (about ten seconds). */
+  readonly swingWatts: number;
   readonly samples: number;
   readonly method: Method;
   /** The two methods side by side; NaN where one is missing. */
@@ -26,13 +28,19 @@ export interface MeasuredCell {
   readonly integralJoules: number;
   /** Bound on what a part-time sensor did not see, k = 1; adds linearly over cells. */
   readonly aliasJoules: number;
+  /** Share of a load's swing that the readings behind it can miss; 0 where they see all of the time. */
+  readonly unseenRatio: number;
   /** Further systematic doubt that adds linearly: two sources that disagree. */
   readonly doubtJoules: number;
   /** What is independent from cell to cell. */
   readonly varianceJoulesSquared: number;
+  /** Standard uncertainty of the energy before any moment inside, where only the sum over longer stretches is sure. */
+  readonly sharingJoules: number;
   /** Standard uncertainties of where the cell's limits lie. */
   readonly startTimingSeconds: number;
   readonly endTimingSeconds: number;
+  /** The step of the counter whose energy it shares out. */
+  readonly step?: { readonly start: number; readonly end: number };
   /** When it only extends the nearest reading to an edge of the run: standard uncertainty of all its energy. */
   readonly extension?: { readonly towards: 'start' | 'end'; readonly uncertaintyJoules: number };
 }
@@ -55,6 +63,40 @@ export type CellSink = (cell: Cell) => void;
 /** Mean power of a measured cell. */
 export const cellWatts = (cell: MeasuredCell): number =>
   cell.energyJoules / (cell.end - cell.start);
+
+/** A stretch at one power that nobody doubts: what other cells are made from. */
+export const levelCell = (start: number, end: number, powerWatts: number): MeasuredCell => ({
+  kind: 'measured',
+  start,
+  end,
+  energyJoules: powerWatts * (end - start),
+  profile: 'level',
+  startWatts: powerWatts,
+  endWatts: powerWatts,
+  minWatts: powerWatts,
+  maxWatts: powerWatts,
+  swingWatts: 0,
+  samples: 0,
+  method: 'integral',
+  counterJoules: NaN,
+  integralJoules: NaN,
+  aliasJoules: 0,
+  unseenRatio: 0,
+  doubtJoules: 0,
+  varianceJoulesSquared: 0,
+  sharingJoules: 0,
+  startTimingSeconds: 0,
+  endTimingSeconds: 0,
+});
+
+// A third of the power is taken to move within a refresh unseen, even where all refreshes agree (assumed).
+const UNSEEN_SWING_RATIO = 0.3;
+// Of s·(1−s), the reach of what moves inside a box, over all places s: its root mean square.
+const USUAL_PLACE = Math.sqrt(1 / 30);
+
+/** What means over `seconds` leave open about the energy before a moment inside one of them (k = 1). */
+export const unseenInside = (powerWatts: number, seconds: number): number =>
+  (UNSEEN_SWING_RATIO * Math.abs(powerWatts) * seconds * USUAL_PLACE) / Math.sqrt(3);
 
 /** The part of a cell within [start, end), for cells that are cut before their neighbours are known. */
 export function clipCell(cell: Cell, start: number, end: number): Cell {

@@ -4,7 +4,7 @@
 import type { Interval, Sensor, Warning } from '../model.ts';
 import { instant, watts, type Instant, type Watts } from '../units.ts';
 import { priorTrust } from './boards.ts';
-import type { MeasuredCell } from './cell.ts';
+import { levelCell } from './cell.ts';
 import type { Meter, MeterOptions } from './meter.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 
@@ -64,27 +64,8 @@ class ConstantMeter implements Meter {
 
   #fill(end: number): void {
     const start = this.#timeline.frontier;
-    if (end > start) this.#timeline.push(levelCell(start, end, this.powerWatts));
+    if (end > start) {
+      this.#timeline.push({ ...levelCell(start, end, this.powerWatts), method: 'modelled' });
+    }
   }
 }
-
-const levelCell = (start: number, end: number, power: number): MeasuredCell => ({
-  kind: 'measured',
-  start,
-  end,
-  energyJoules: power * (end - start),
-  profile: 'level',
-  startWatts: power,
-  endWatts: power,
-  minWatts: power,
-  maxWatts: power,
-  samples: 0,
-  method: 'modelled',
-  counterJoules: NaN,
-  integralJoules: NaN,
-  aliasJoules: 0,
-  doubtJoules: 0,
-  varianceJoulesSquared: 0,
-  startTimingSeconds: 0,
-  endTimingSeconds: 0,
-});

@@ -2,7 +2,15 @@
 // joined with the shape that the power readings give. MEASUREMENT.md §2, §4.4 and §4.5.
 
 import type { Warning } from '../model.ts';
-import { cellWatts, clipCell, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
+import {
+  cellWatts,
+  clipCell,
+  levelCell,
+  unseenInside,
+  type Cell,
+  type CellSink,
+  type MeasuredCell,
+} from './cell.ts';
 import type { Edge } from './split.ts';
 import { createDisagreement, type Disagreement } from './disagreement.ts';
 import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
@@ -56,11 +64,19 @@ interface Place {
   readonly uncertainty: number;
 }
 
+/** A value of the counter, and when it was read. */
+interface Reading {
+  readonly previous: number;
+  readonly readAt: number;
+  readonly seenUntil: number;
+}
+
 /** A point of the counter's course: it stood at `value` at `time`, give or take. */
 interface Knot extends Place {
   readonly value: number;
-  /** When it was read, and when the counter was last read before. */
+  /** When it was first read, when it was last read unchanged, and when the counter was last read before. */
   readonly readAt: number;
+  seenUntil: number;
   readonly previous: number;
   /** Nothing before this knot can be told by it: the first, or the first after a restart. */
   readonly baseline: boolean;
@@ -69,17 +85,20 @@ interface Knot extends Place {
 }
 
 // A step is used once it is this much longer than the doubt about its ends, or this long anyway: slots must settle.
-const PRECISE_STEP_RATIO = 50;
+const PRECISE_STEP_RATIO = 20;
 const PATIENCE_SECONDS = 1.2;
 // Without a new step for so long while power readings go on, the counter is not to be waited for.
 const STALE_SECONDS = 2;
-// No device draws more: a step beyond it is not energy but a restart, or garbage.
 // Knots wait for a burst of readings that may follow and tell their place better.
 const WAIT_SECONDS = 0.35;
 const EDGE_BLUR_SECONDS = 0.15;
 const REMEMBERED_SECONDS = 60;
+// No device draws more: a step beyond it is not energy but a restart, or garbage.
 const IMPLAUSIBLE_WATTS = 20_000;
-const NARROW_RATIO = 0.3;
+// Refreshes wander a little: a value may be seen so much longer than a period.
+const LATE_RATIO = 0.02;
+// Nearer to the limits of its bracket than this many standard uncertainties a refresh may lie beyond them.
+const CERTAIN = 2.5;
 // A step is shaped by power readings that cover so much of it.
 const COVERED_RATIO = 0.9;
 const MILLIJOULE_STEP = 1e-3;
@@ -158,23 +177,17 @@ class CounterFusion implements Counter {
     const before = this.#lastValue;
     this.#lastTime = time;
     this.#lastValue = value;
-    const read = { value, readAt: time, previous, final: false };
-    if (Number.isNaN(before)) {
-      this.#place({ ...this.#locate(NaN, time), ...read, baseline: true });
-      return;
-    }
     const step = value - before;
-    if (step === 0) return;
-    if (step < 0 || !this.#plausible(step, time - previous)) {
-      this.#restart({ ...this.#locate(NaN, time), ...read, baseline: true });
+    if (step === 0) {
+      this.#seenAgain(time);
       return;
     }
-    const where = this.#locate(previous, time);
-    if (!this.active) {
-      this.#return({ ...where, ...read, baseline: true });
-      return;
-    }
-    this.#place({ ...where, ...read, baseline: false });
+    const read = { value, readAt: time, seenUntil: time, previous, final: false };
+    const fresh = { ...read, ...this.#locate({ ...read, previous: NaN }), baseline: true };
+    if (Number.isNaN(before)) this.#place(fresh);
+    else if (step < 0 || !this.#plausible(step, time - previous)) this.#restart(fresh);
+    else if (!this.active) this.#return({ ...fresh, ...this.#locate(read) });
+    else this.#place({ ...read, ...this.#locate(read), baseline: false });
   }
 
   shape(cell: Cell): void {
@@ -195,19 +208,33 @@ class CounterFusion implements Counter {
     return step <= IMPLAUSIBLE_WATTS * (duration + 2 * this.#options.assumedPeriodSeconds);
   }
 
-  /** When the value that was read at `time` was made. */
-  #locate(previous: number, time: number): Place {
-    const period = this.grid.periodSeconds ?? this.#options.assumedPeriodSeconds;
-    const width = Number.isNaN(previous) ? period : Math.min(period, time - previous);
-    const naive = { time: time - width / 2, uncertainty: width / Math.sqrt(12) };
-    if (!this.grid.lockedAt(time)) return naive;
-    const uncertainty = this.grid.phaseUncertaintySeconds(time);
-    if (uncertainty > naive.uncertainty) return naive;
-    const refresh = this.grid.lastRefresh(time);
-    if (width < NARROW_RATIO * period && (refresh < previous - uncertainty || refresh > time)) {
-      return naive;
-    }
-    return { time: refresh, uncertainty };
+  #seenAgain(time: number): void {
+    const last = this.#knots.at(-1);
+    if (last?.value === this.#lastValue) last.seenUntil = time;
+  }
+
+  /**
+   * When a value was made: after the reading before it and not later than its own, within one period before it was
+   * last seen, and on the grid where the grid leaves one place for it.
+   */
+  #locate({ previous, readAt, seenUntil }: Reading): Place {
+    const { grid } = this;
+    const period = grid.periodSeconds ?? this.#options.assumedPeriodSeconds;
+    const kept = grid.periodSeconds === undefined ? readAt : seenUntil - LATE_RATIO * period;
+    const latest = Math.max(readAt, kept) - period;
+    const from = Math.min(readAt, Number.isNaN(previous) ? latest : Math.max(previous, latest));
+    const inBracket = { time: (from + readAt) / 2, uncertainty: (readAt - from) / Math.sqrt(12) };
+    if (!grid.lockedAt(readAt)) return inBracket;
+    const uncertainty = grid.phaseUncertaintySeconds(readAt);
+    const margin = CERTAIN * uncertainty;
+    const refresh = grid.lastRefresh(readAt + margin);
+    if (refresh < from - margin) return inBracket;
+    // Two refreshes may have made it: its age is nearly nothing, or nearly a whole period.
+    if (refresh - period >= from - margin) return { ...inBracket, uncertainty: period / 2 };
+    return {
+      time: Math.min(Math.max(refresh, from), readAt),
+      uncertainty: Math.min(uncertainty, inBracket.uncertainty),
+    };
   }
 
   #place(knot: Knot): void {
@@ -287,9 +314,7 @@ class CounterFusion implements Counter {
   #placedFinally(index: number): Knot | undefined {
     const knot = this.#knots[index];
     if (knot === undefined || knot.final) return knot;
-    const place = this.grid.lockedAt(knot.readAt) ? this.#locate(knot.previous, knot.readAt) : knot;
-    const better = place.uncertainty < knot.uncertainty ? place : knot;
-    const placed = { ...knot, time: better.time, uncertainty: better.uncertainty, final: true };
+    const placed = { ...knot, ...this.#locate(knot), final: true };
     this.#knots[index] = placed;
     return placed;
   }
@@ -335,6 +360,7 @@ class CounterFusion implements Counter {
     const timing = {
       startTimingSeconds: first.uncertainty,
       endTimingSeconds: next.uncertainty,
+      step: { start: first.time, end: next.time },
     };
     const measured = this.#take(next.time).filter((cell) => cell.kind === 'measured');
     const covered = sum(measured, (cell) => cell.end - cell.start);
@@ -431,7 +457,7 @@ function withoutHoles(
   return closed;
 }
 
-type Timing = Pick<MeasuredCell, 'startTimingSeconds' | 'endTimingSeconds'>;
+type Timing = Pick<MeasuredCell, 'startTimingSeconds' | 'endTimingSeconds' | 'step'>;
 
 function holeFilled(beside: MeasuredCell, start: number, end: number): MeasuredCell {
   const power = cellWatts(beside);
@@ -478,22 +504,17 @@ function flatStep(
 ): MeasuredCell {
   const power = energyJoules / (end - start);
   return {
-    kind: 'measured',
-    start,
-    end,
-    energyJoules,
+    ...levelCell(start, end, power),
     profile: 'box',
-    startWatts: power,
-    endWatts: power,
     minWatts: under.length > 0 ? Math.min(...under.map((cell) => cell.minWatts)) : power,
     maxWatts: under.length > 0 ? Math.max(...under.map((cell) => cell.maxWatts)) : power,
+    swingWatts: under.at(-1)?.swingWatts ?? 0,
     samples: sum(under, (cell) => cell.samples),
     method: 'counter',
     counterJoules: energyJoules,
     integralJoules,
-    aliasJoules: 0,
     doubtJoules,
-    varianceJoulesSquared: 0,
+    sharingJoules: unseenInside(power, end - start),
     ...timing,
   };
 }

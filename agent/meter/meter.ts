@@ -379,7 +379,7 @@ class DeviceMeter implements Meter {
     const { coverage, periodSeconds, field } = this.#sensor;
     if (field === undefined || longestCellSeconds > stepSeconds / 1.5) return false;
     // What a part-time sensor misses within one refresh it may have right over several.
-    return stepSeconds > (coverage >= 0.95 ? 1.5 : 4) * periodSeconds;
+    return stepSeconds > (coverage >= 0.95 ? 1.5 : 8) * periodSeconds;
   }
 
   #calibrated(power: number): number {

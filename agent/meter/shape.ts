@@ -3,7 +3,7 @@
 
 import type { GapReason, Method } from '../model.ts';
 import { powerRangeBelow, type PowerRange } from './boards.ts';
-import type { CellSink, GapCell, MeasuredCell } from './cell.ts';
+import { levelCell, unseenInside, type CellSink, type GapCell, type MeasuredCell } from './cell.ts';
 import { createMovingAverage, type MovingAverage } from './moving-average.ts';
 import type { SamplingPeriod } from './sampling-period.ts';
 import type { SensorModel } from './sensor.ts';
@@ -24,6 +24,16 @@ export interface Shape {
   finish(end: number): void;
 }
 
+/** A register that averages over several periods, being taken apart. */
+interface Average {
+  readonly boxes: MovingAverage;
+  /** How many periods it averages over. */
+  readonly length: number;
+  /** The newest refresh whose period was booked, and that period's power. */
+  refresh: number;
+  boxWatts: number;
+}
+
 interface ShapeOptions {
   readonly start: number;
   readonly sensor: SensorModel;
@@ -40,13 +50,15 @@ const HOLD_SECONDS = 0.25;
 // Longer than one and a half refreshes: the value was met again, so its box was not a mixture of two powers.
 const ONE_REFRESH = 1.5;
 const FULL_COVERAGE = 0.95;
+// Nearer to the limits of its bracket than this many standard uncertainties a refresh may lie beyond them.
+const CERTAIN = 2.5;
 const MEMORY_SECONDS = 10;
 // A moving average survives so many refreshes in a row that no reading met.
 const MOST_MISSED = 4;
-// The guess at what lay before the first reading can be wrong by the whole range of the board.
-const IMPLAUSIBLE_HIGH = 2.1;
-const IMPLAUSIBLE_LOW = -1.1;
 const EDGE_KNOWLEDGE_SECONDS = 0.1;
+// Without a grid an unchanged register is followed from afar: its next change then ends a whole period.
+const UNLOCKED_PERIODS = 1.5;
+const SHORTEST_PERIODS = 0.1;
 const DELAY_SLEW = 0.002;
 
 /** Standard uncertainty of an estimate over a gap: nothing but the board's range is known (MEASUREMENT.md §4.7). */
@@ -84,7 +96,7 @@ class PowerShape implements Shape {
   #newsReason: GapReason | undefined;
   #pieces: { end: number; reason: GapReason }[] = [];
   #gap: { start: number; estimateJoules: number } | undefined;
-  #average: { boxes: MovingAverage; refresh: number; length: number } | undefined;
+  #average: Average | undefined;
   /** The table said average, and the readings cannot be one. */
   #misfit = false;
   #range: PowerRange;
@@ -93,6 +105,9 @@ class PowerShape implements Shape {
   /** Mean square of what neighbouring readings do not explain of each other. */
   #scatter = 0;
   #step = 0;
+  /** Between which powers readings were of late; both ends drift towards the mean. */
+  #lowWatts = NaN;
+  #highWatts = NaN;
 
   constructor(options: ShapeOptions) {
     this.#options = options;
@@ -192,7 +207,7 @@ class PowerShape implements Shape {
     // What a first reading says of the time before the run is worth keeping: the edge is told by it.
     const from = known < start ? known - this.#period - EDGE_KNOWLEDGE_SECONDS : known;
     this.#started = true;
-    this.#meanWatts = watts;
+    this.#settle(watts);
     if (this.#gap !== undefined) {
       this.#closeGap(Math.max(this.#frontier, from - EXTENSION_SECONDS), watts, watts);
     } else if (from - start > EXTENSION_SECONDS) {
@@ -252,7 +267,14 @@ class PowerShape implements Shape {
     this.#average = undefined;
     this.#startLevel(time, watts);
     this.#samples = 1;
+    this.#settle(watts);
+  }
+
+  /** Nothing is known of earlier powers. */
+  #settle(watts: number): void {
     this.#meanWatts = watts;
+    this.#lowWatts = watts;
+    this.#highWatts = watts;
   }
 
   #startLevel(time: number, watts: number): void {
@@ -267,17 +289,18 @@ class PowerShape implements Shape {
     time: number,
   ): { time: number; uncertainty: number; locked: boolean } {
     const { grid } = this.#options.sensor;
-    const middle = (previous + time) / 2;
     if (grid.lockedAt(time)) {
-      const refresh = grid.lastRefresh(time);
-      if (refresh >= previous - 0.1 * this.#period) {
+      const uncertainty = grid.phaseUncertaintySeconds(time);
+      const refresh = grid.lastRefresh(time + CERTAIN * uncertainty);
+      if (refresh >= previous - CERTAIN * uncertainty) {
         return {
-          time: Math.max(previous, refresh),
-          uncertainty: Math.min(grid.phaseUncertaintySeconds(time), (time - previous) / 3.5),
+          time: Math.min(Math.max(previous, refresh), time),
+          uncertainty: Math.min(uncertainty, (time - previous) / Math.sqrt(12)),
           locked: true,
         };
       }
     }
+    const middle = (previous + time) / 2;
     return { time: middle, uncertainty: (time - previous) / Math.sqrt(12), locked: false };
   }
 
@@ -338,24 +361,27 @@ class PowerShape implements Shape {
     const average = this.#average;
     if (average === undefined) return;
     const changed = watts !== this.#lastWatts;
-    const { grid } = this.#options.sensor;
-    // An unchanged value may still be the old one until a refresh is surely past.
-    const newest = changed
-      ? this.#placeRefresh(this.#lastTime, time).time
-      : grid.lockedAt(time)
-        ? grid.lastRefresh(time - period / 5)
-        : time - period / 2;
+    const newest = this.#newestRefresh(time, changed);
     const passed = (newest - average.refresh) / period;
     const count = changed ? Math.max(1, Math.round(passed)) : Math.floor(passed + 0.25);
-    const start = average.refresh;
-    const stride = changed ? (newest - start) / count : period;
+    const last = changed ? newest : average.refresh + count * period;
     for (let step = 1; step <= count; step += 1) {
       const seen = spacing > period ? step / count : step === count ? 1 : 0;
       const value = this.#lastWatts + (watts - this.#lastWatts) * seen;
-      const box = average.boxes.next(value);
-      average.refresh = start + step * stride;
-      this.#pushBox(average.refresh, box, value);
+      average.refresh = last - (count - step) * period;
+      this.#pushBox(average, value);
     }
+  }
+
+  /** The newest refresh that is surely past: an unchanged value may still be the one before. */
+  #newestRefresh(time: number, changed: boolean): number {
+    const { grid } = this.#options.sensor;
+    const refresh = this.#placeRefresh(this.#lastTime, time);
+    if (changed || refresh.locked) this.#levelTiming = refresh.uncertainty;
+    if (changed) return refresh.time;
+    return grid.lockedAt(time)
+      ? grid.lastRefresh(time - this.#period / 5)
+      : time - UNLOCKED_PERIODS * this.#period;
   }
 
   #startUnmixing(length: number): void {
@@ -363,19 +389,25 @@ class PowerShape implements Shape {
     const refresh = grid.lockedAt(this.#lastTime)
       ? grid.lastRefresh(this.#lastTime)
       : this.#lastTime - this.#period / 2;
-    this.#average = { boxes: createMovingAverage(length, this.#lastWatts), refresh, length };
+    const firstWatts = this.#lastWatts;
+    const { limitWatts } = this.#range;
+    const boxes = createMovingAverage({ length, firstWatts, limitWatts });
+    this.#average = { boxes, refresh, length, boxWatts: firstWatts };
     this.#pushLevel(refresh, 'level');
   }
 
-  #pushBox(end: number, watts: number, value: number): void {
-    const { limitWatts } = this.#range;
-    // No board does this: the register is not the average that it was taken for.
-    if (watts > IMPLAUSIBLE_HIGH * limitWatts || watts < IMPLAUSIBLE_LOW * limitWatts) {
-      this.#misfit = true;
-      watts = value;
-    }
+  /** Books a period's energy up to its refresh; the power before it fills or takes back what the place leaves over. */
+  #pushBox(average: Average, value: number): void {
+    const { boxes, boxWatts, refresh } = average;
+    const period = this.#period;
+    const taken = boxes.next(value);
+    this.#misfit ||= boxes.isMisfit;
+    const watts = this.#misfit ? value : taken;
+    const end = Math.max(refresh, this.#frontier + SHORTEST_PERIODS * period);
     const duration = end - this.#frontier;
-    if (duration > 0) this.#push(end, watts * duration, 'box', watts, watts, 0);
+    const energy = watts * period + boxWatts * (duration - period);
+    average.boxWatts = watts;
+    this.#push(end, energy, 'box', energy / duration, energy / duration, 0);
   }
 
   #learn(watts: number, spacing: number): void {
@@ -385,6 +417,27 @@ class PowerShape implements Shape {
     // Of two independent neighbours the difference has twice the variance of one.
     const memory = 0.1;
     if (spacing > this.#period) this.#scatter += memory * ((step * step) / 2 - this.#scatter);
+  }
+
+  /**
+   * What averaging hides of how energy lies inside a refresh, and of how one window's periods share it: the sum of a
+   * pattern of n periods without a mean strays from zero by √(n/6) of its own size, at a random place.
+   */
+  #sharingJoules(watts: number): number {
+    const { windowSeconds } = this.#options.sensor;
+    const period = this.#period;
+    const inside = unseenInside(watts, Math.min(windowSeconds, period));
+    const average = this.#average;
+    if (average === undefined) return inside;
+    return Math.hypot(inside, average.boxes.sharingWatts * period * Math.sqrt(average.length / 6));
+  }
+
+  /** Follows the range over which power moves: at once outwards, slowly back. */
+  #widen(watts: number, seconds: number): void {
+    const share = Math.min(1, seconds / MEMORY_SECONDS);
+    this.#lowWatts = Math.min(watts, this.#lowWatts + share * (this.#meanWatts - this.#lowWatts));
+    const high = this.#highWatts + share * (this.#meanWatts - this.#highWatts);
+    this.#highWatts = Math.max(watts, high);
   }
 
   #push(
@@ -397,23 +450,23 @@ class PowerShape implements Shape {
     extension?: MeasuredCell['extension'],
   ): void {
     const duration = end - this.#frontier;
+    this.#widen(endWatts, duration);
+    const unseenRatio = this.#unseenRatio();
     const cell: MeasuredCell = {
-      kind: 'measured',
-      start: this.#frontier,
-      end,
+      ...levelCell(this.#frontier, end, startWatts),
       energyJoules,
       profile,
-      startWatts,
       endWatts,
       minWatts: Math.min(this.#lastWatts, profile === 'ramp' ? endWatts : this.#lastWatts),
       maxWatts: Math.max(this.#lastWatts, profile === 'ramp' ? endWatts : this.#lastWatts),
+      swingWatts: this.#highWatts - this.#lowWatts,
       samples: this.#samples,
       method: this.#options.method,
-      counterJoules: NaN,
       integralJoules: energyJoules,
-      aliasJoules: this.#aliasWatts() * duration,
-      doubtJoules: 0,
+      aliasJoules: this.#aliasWatts(unseenRatio) * duration,
+      unseenRatio,
       varianceJoulesSquared,
+      sharingJoules: this.#sharingJoules(energyJoules / duration),
       startTimingSeconds: this.#levelTiming,
       endTimingSeconds: this.#levelTiming,
       ...(extension !== undefined && { extension }),
@@ -424,20 +477,26 @@ class PowerShape implements Shape {
   }
 
   /**
-   * ½(1−c)·max(P−P_min, P_max−P) of what sees only part of the time (MEASUREMENT.md §4.8), whether the sensor averages
-   * over a part of its period or readings are farther apart than its window: samples at a fixed distance may always
-   * meet one phase of the load, and then their spread proves nothing.
+   * How much of a load's swing the readings can miss, whether the sensor averages over a part of its period or readings
+   * are farther apart than its window.
    */
-  #aliasWatts(): number {
+  #unseenRatio(): number {
     const { sensor, sampling } = this.#options;
-    const range = this.#range;
     const { seconds } = sampling;
     const window = sensor.windowSeconds;
     const sparse = window > 0 && seconds > sensor.periodSeconds;
     const unseen = Math.max(1 - sensor.coverage, sparse ? unseenShare(window / seconds) : 0);
-    if (unseen <= 1 - FULL_COVERAGE) return 0;
-    const reach = Math.max(this.#meanWatts - range.floorWatts, range.limitWatts - this.#meanWatts);
-    return 0.5 * unseen * Math.max(0, reach);
+    return unseen <= 1 - FULL_COVERAGE ? 0 : unseen;
+  }
+
+  /**
+   * ½(1−c)·max(P−P_min, P_max−P) of what sees only part of the time (MEASUREMENT.md §4.8): samples at a fixed distance
+   * may always meet one phase of the load, and then their spread proves nothing.
+   */
+  #aliasWatts(unseenRatio: number): number {
+    const { floorWatts, limitWatts } = this.#range;
+    const reach = Math.max(this.#meanWatts - floorWatts, limitWatts - this.#meanWatts);
+    return 0.5 * unseenRatio * Math.max(0, reach);
   }
 
   #extend(end: number, watts: number, towards: 'start' | 'end'): void {

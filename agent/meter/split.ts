@@ -3,11 +3,22 @@
 
 import { cellWatts, type MeasuredCell } from './cell.ts';
 
-/** What is known beside a cell that must be cut. */
+/** Power beside a cell, and its standard uncertainty from not knowing when it began and ended. */
+export interface Beside {
+  readonly watts: number;
+  readonly doubtWatts: number;
+}
+
+/** What is known around a cell that must be cut. */
 export interface Surroundings {
   /** Power just before the cell, just after it. */
-  readonly beforeWatts: number | undefined;
-  readonly afterWatts: number | undefined;
+  readonly before: Beside | undefined;
+  readonly after: Beside | undefined;
+  /** Power one box farther out; undefined where the next two are not boxes of about the cell's length. */
+  readonly earlierWatts: number | undefined;
+  readonly laterWatts: number | undefined;
+  /** Between the lowest and the highest power in a few cells around, and in the cell itself. */
+  readonly swingWatts: number;
 }
 
 /** What is thought to happen to the power at a cut: a run starts, a run ends, or nothing. */
@@ -66,17 +77,17 @@ const between = (from: Point, to: Point, time: number): number =>
 function energyAtEdge(
   cell: MeasuredCell,
   time: number,
-  { beforeWatts, afterWatts }: Surroundings,
+  { before, after }: Surroundings,
   edge: 'start' | 'end',
 ): number {
   const energy = cell.energyJoules;
   const low = Math.min(0, energy);
   const high = Math.max(0, energy);
-  if (edge === 'start' && beforeWatts !== undefined) {
-    return clamp(beforeWatts * (time - cell.start), low, high);
+  if (edge === 'start' && before !== undefined) {
+    return clamp(before.watts * (time - cell.start), low, high);
   }
-  if (edge === 'end' && afterWatts !== undefined) {
-    return energy - clamp(afterWatts * (cell.end - time), low, high);
+  if (edge === 'end' && after !== undefined) {
+    return energy - clamp(after.watts * (cell.end - time), low, high);
   }
   return (energy * (time - cell.start)) / (cell.end - cell.start);
 }
@@ -92,19 +103,60 @@ function energyBeforeOnRamp(cell: MeasuredCell, time: number): number {
 
 /**
  * A box between two powers that it lies between is taken for one step from the one to the other, placed where the
- * box's mean says: a step's own place instead of a guess. A box higher or lower than both its neighbours is level.
+ * box's mean says (subcell resolution, Harten 1989): a step's own place instead of a guess. Where power goes on rising
+ * or falling beyond a neighbour it is a curve instead. A box higher or lower than both its neighbours is level.
  */
-function energyBeforeInBox(
-  cell: MeasuredCell,
-  time: number,
-  { beforeWatts, afterWatts }: Surroundings,
-): number {
+function energyBeforeInBox(cell: MeasuredCell, time: number, around: Surroundings): number {
+  const beforeWatts = around.before?.watts;
+  const afterWatts = around.after?.watts;
   const power = cellWatts(cell);
   const passed = time - cell.start;
   if (beforeWatts === undefined || afterWatts === undefined) return power * passed;
   if ((power - beforeWatts) * (afterWatts - power) <= 0) return power * passed;
-  const step = ((cell.end - cell.start) * (afterWatts - power)) / (afterWatts - beforeWatts);
+  const curve = curveThrough(power, around);
+  const duration = cell.end - cell.start;
+  if (curve !== undefined) return duration * curve(passed / duration);
+  const step = (duration * (afterWatts - power)) / (afterWatts - beforeWatts);
   return passed <= step ? beforeWatts * passed : beforeWatts * step + afterWatts * (passed - step);
+}
+
+// So much of the step across a box, once more beyond a neighbour, shows a trend; less than that on both sides is level.
+const TREND_RATIO = 0.1;
+
+/** How power goes on beyond a box's neighbours, as shares of the step across it; undefined where that is not known. */
+function trendsBeyond(around: Surroundings): readonly [number, number] | undefined {
+  const { earlierWatts, before, after, laterWatts } = around;
+  if (earlierWatts === undefined || laterWatts === undefined) return undefined;
+  if (before === undefined || after === undefined || before.watts === after.watts) return undefined;
+  const across = after.watts - before.watts;
+  return [(before.watts - earlierWatts) / across, (laterWatts - after.watts) / across];
+}
+
+/** Whether a box holds one step between two powers that were seen to last. */
+const isPlainStep = (around: Surroundings): boolean =>
+  trendsBeyond(around)?.every((trend) => Math.abs(trend) <= TREND_RATIO) === true;
+
+/**
+ * Integral of the parabola that has the box's mean and runs through its limits' powers, over shares of the box from 0
+ * to 1 (piecewise parabolic method, Colella and Woodward 1984); undefined where five boxes show no trend.
+ */
+function curveThrough(
+  power: number,
+  around: Surroundings,
+): ((share: number) => number) | undefined {
+  const { earlierWatts = NaN, laterWatts = NaN } = around;
+  const { watts: beforeWatts } = around.before ?? { watts: NaN };
+  const { watts: afterWatts } = around.after ?? { watts: NaN };
+  if (trendsBeyond(around)?.some((trend) => trend > TREND_RATIO) !== true) return undefined;
+  const start = (7 * (beforeWatts + power) - (earlierWatts + afterWatts)) / 12;
+  const end = (7 * (power + afterWatts) - (beforeWatts + laterWatts)) / 12;
+  const bend = 6 * power - 3 * (start + end);
+  return (share) =>
+    clamp(
+      share * (start + share * ((end - start + bend) / 2 - (share * bend) / 3)),
+      Math.min(0, power),
+      Math.max(0, power),
+    );
 }
 
 /** Clock error of an edge: when a program started, and when a reading was stamped. */
@@ -117,64 +169,85 @@ export function cutUncertainty(
   around: Surroundings,
   edge: Edge,
 ): number {
-  const power = Math.abs(cellWatts(cell));
-  const clock = power * CLOCK_UNCERTAINTY_SECONDS;
+  const clock = Math.abs(cellWatts(cell)) * CLOCK_UNCERTAINTY_SECONDS;
   if (cell.extension !== undefined) {
     const { towards, uncertaintyJoules } = cell.extension;
     const beyond = towards === 'start' ? cell.end - time : time - cell.start;
     return Math.hypot(clock, (uncertaintyJoules * beyond) / (cell.end - cell.start));
   }
-  const step = stepWatts(cell, around);
-  const timing = timingUncertainty(cell, time, around, edge, step);
-  if (cell.profile === 'level') return Math.hypot(clock, timing);
-  const inside = Math.min(time - cell.start, cell.end - time);
-  return Math.hypot(clock, timing, insideUncertainty(cell, time, around, edge, step * inside));
-}
-
-// A neighbour that nobody knows may well differ by this.
-const UNKNOWN_STEP_RATIO = 0.3;
-
-/** By how much power changes at a cell or inside it; of a box only its neighbours can tell. */
-function stepWatts(cell: MeasuredCell, { beforeWatts, afterWatts }: Surroundings): number {
-  if (cell.profile !== 'box') return Math.abs(cell.endWatts - cell.startWatts);
-  const power = cellWatts(cell);
-  const steps = [beforeWatts, afterWatts].map((beside) =>
-    beside === undefined ? UNKNOWN_STEP_RATIO * Math.abs(power) : Math.abs(beside - power),
+  return Math.hypot(
+    clock,
+    cell.sharingJoules,
+    timingUncertainty(cell, time, around, edge),
+    insideUncertainty(cell, time, around, edge),
+    unseenUncertainty(cell, time, around),
   );
-  return Math.max(...steps);
 }
 
 /**
- * What not knowing the cell's limits costs. Readings of power: the step between two of them. A step of the counter
- * holds all the energy since the one before, so being late by σ is P·σ; at a run's edge it is the power outside.
+ * What not knowing the cell's limits costs. Late readings of power shift all of it: where power is the same at both
+ * ends of a stretch nothing is lost. A step of the counter holds all the energy since the one before, so being late by
+ * σ is P·σ; at a run's edge it is the power outside.
  */
 function timingUncertainty(
   cell: MeasuredCell,
   time: number,
-  { beforeWatts, afterWatts }: Surroundings,
+  { before, after, swingWatts }: Surroundings,
   edge: Edge,
-  step: number,
 ): number {
   const { startTimingSeconds, endTimingSeconds } = cell;
-  if (cell.method !== 'counter') return step * Math.max(startTimingSeconds, endTimingSeconds);
+  if (cell.method !== 'counter') {
+    const swing = Math.max(cell.swingWatts, swingWatts);
+    return (swing * Math.max(startTimingSeconds, endTimingSeconds)) / Math.SQRT2;
+  }
   const box = cell.profile === 'box';
-  if (box && edge === 'start' && beforeWatts !== undefined) return beforeWatts * startTimingSeconds;
-  if (box && edge === 'end' && afterWatts !== undefined) return afterWatts * endTimingSeconds;
-  const share = (time - cell.start) / (cell.end - cell.start);
+  if (box && edge === 'start' && before !== undefined) {
+    return Math.hypot(before.watts * startTimingSeconds, before.doubtWatts * (time - cell.start));
+  }
+  if (box && edge === 'end' && after !== undefined) {
+    return Math.hypot(after.watts * endTimingSeconds, after.doubtWatts * (cell.end - time));
+  }
+  const { start, end } = cell.step ?? cell;
+  const share = (time - start) / (end - start);
   const power = Math.abs(cellWatts(cell));
   return power * Math.hypot((1 - share) * startTimingSeconds, share * endTimingSeconds);
 }
 
-/** |ΔP|·T/(2√3) in the middle of a box, nothing at its limits; at a run's edge, how far two readings of it differ. */
+// Boxes show less of a fast load's swing than there is: of a square of 130 ms in boxes of 100 ms a third.
+const HIDDEN_FACTOR = 4;
+// A plain step's place follows from its box's mean; that it was only one is not certain.
+const PLAIN_FACTOR = 0.25;
+
+/** How far the energy before `share` of a stretch can lie from an even course, when power moves over `swing`. */
+const reachJoules = (swingWatts: number, seconds: number, share: number): number =>
+  swingWatts * seconds * share * (1 - share);
+
+/** What lies inside a box nobody saw; at a run's edge, how far two readings of it differ. */
 function insideUncertainty(
   cell: MeasuredCell,
   time: number,
   around: Surroundings,
   edge: Edge,
-  reachJoules: number,
 ): number {
-  if (edge === undefined || cell.profile !== 'box') return reachJoules / Math.sqrt(3);
-  const declared = energyAtEdge(cell, time, around, edge);
+  const duration = cell.end - cell.start;
+  const share = (time - cell.start) / duration;
+  if (cell.profile !== 'box') {
+    return reachJoules(Math.abs(cell.endWatts - cell.startWatts), duration, share) / Math.sqrt(3);
+  }
   const found = energyBeforeInBox(cell, time, around);
-  return Math.min(Math.abs(declared - found), reachJoules) / Math.sqrt(3);
+  const plain = isPlainStep(around);
+  const swing = (plain ? PLAIN_FACTOR : HIDDEN_FACTOR) * around.swingWatts;
+  const uneven = plain ? 0 : found - share * cell.energyJoules;
+  const reach = Math.hypot(reachJoules(swing, duration, share), uneven);
+  if (edge === undefined) return reach / Math.sqrt(3);
+  const declared = energyAtEdge(cell, time, around, edge);
+  return Math.min(Math.abs(declared - found), reach) / Math.sqrt(3);
+}
+
+/** Readings that miss a part of the time share a counter's step out only as well as they see it. */
+function unseenUncertainty(cell: MeasuredCell, time: number, { swingWatts }: Surroundings): number {
+  if (cell.step === undefined || cell.unseenRatio === 0) return 0;
+  const { start, end } = cell.step;
+  const share = (time - start) / (end - start);
+  return (cell.unseenRatio * reachJoules(swingWatts, end - start, share)) / Math.sqrt(12);
 }

@@ -4,10 +4,18 @@
 import type { GapReason, Interval, Method } from '../model.ts';
 import { instant, joules, seconds, watts } from '../units.ts';
 import type { Trust } from './boards.ts';
-import { cellWatts, clipCell, type Cell, type GapCell, type MeasuredCell } from './cell.ts';
+import {
+  cellWatts,
+  clipCell,
+  levelCell,
+  type Cell,
+  type GapCell,
+  type MeasuredCell,
+} from './cell.ts';
 import {
   cutUncertainty,
   energyBefore,
+  type Beside,
   type Edge,
   type KnownEdge,
   type Surroundings,
@@ -52,6 +60,9 @@ const COMPACT_COUNT = 256;
 // So many of them are kept as neighbours of the first that is not used.
 const NEIGHBOUR_COUNT = 32;
 const NEIGHBOUR_RATIO = 0.8;
+const ALIKE_RATIO = 0.35;
+// What power did within this many lengths of a cell says what it may have done inside.
+const SWING_REACH = 2.5;
 const EDGE_MEMORY_SECONDS = 60;
 // So many separate gaps can wait for a counter to fill them; older ones stay gaps.
 const BRIDGEABLE_COUNT = 1000;
@@ -317,39 +328,70 @@ class CellTimeline implements Timeline {
     const known = cell === undefined ? undefined : this.#surroundings.get(cell);
     if (cell === undefined || known !== undefined) return known ?? NOTHING_AROUND;
     const around = {
-      beforeWatts: this.#beside(index, -1),
-      afterWatts: this.#beside(index, 1),
+      before: this.#beside(index, -1),
+      after: this.#beside(index, 1),
+      earlierWatts: this.#farther(index, -1),
+      laterWatts: this.#farther(index, 1),
+      swingWatts: this.#swingAround(index),
     };
     this.#surroundings.set(cell, around);
     return around;
   }
 
   /**
-   * Power beside a cell. Where the counter begins or ends, the power readings beyond are cut at any place: a sliver of
-   * them says little, so they count over about the cell's own length.
+   * Power beside a cell. Where the counter begins or ends, or shares its steps out, the cells beyond are cut at any
+   * place: a sliver of one says little, so they count over about the cell's own length.
    */
-  #beside(index: number, direction: 1 | -1): number | undefined {
+  #beside(index: number, direction: 1 | -1): Beside | undefined {
     const cell = this.#cells[index];
     const beside = this.#cells[index + direction];
     if (cell?.kind !== 'measured' || beside?.kind !== 'measured') return undefined;
-    if (cell.method === beside.method)
-      return direction < 0 ? lateWatts(beside) : earlyWatts(beside);
-    return this.#besideOver(index, direction, NEIGHBOUR_RATIO * (cell.end - cell.start));
+    const length = NEIGHBOUR_RATIO * lengthOf(cell);
+    const near = cell.method === beside.method && lengthOf(beside) >= length;
+    const power = near ? nearWatts(beside, direction) : this.#besideOver(index, direction, length);
+    return { watts: power, doubtWatts: Math.abs(power) * timingRatio(beside) };
   }
 
-  #besideOver(index: number, direction: 1 | -1, length: number): number | undefined {
+  /** Power of the box beyond the neighbour, where both are of about the cell's length. */
+  #farther(index: number, direction: 1 | -1): number | undefined {
+    const cell = this.#cells[index];
+    const beside = this.#cells[index + direction];
+    const beyond = this.#cells[index + 2 * direction];
+    if (cell?.kind !== 'measured' || beside === undefined || beyond === undefined) return undefined;
+    return areAlike(cell, beside) && areAlike(cell, beyond) ? cellWatts(beyond) : undefined;
+  }
+
+  /** Between which powers the cell and those near it lie. */
+  #swingAround(index: number): number {
+    const cell = this.#cells[index];
+    if (cell?.kind !== 'measured') return 0;
+    const { start, end } = cell.step ?? cell;
+    const reach = SWING_REACH * (end - start);
+    let low = Infinity;
+    let high = -Infinity;
+    for (const direction of [-1, 1]) {
+      for (let at = index; ; at += direction) {
+        const near = this.#cells[at];
+        if (near?.kind !== 'measured' || near.end <= start - reach || near.start >= end + reach)
+          break;
+        low = Math.min(low, near.minWatts, cellWatts(near));
+        high = Math.max(high, near.maxWatts, cellWatts(near));
+      }
+    }
+    return high - low;
+  }
+
+  #besideOver(index: number, direction: 1 | -1, length: number): number {
     let energy = 0;
     let duration = 0;
     for (let at = index + direction; duration < length; at += direction) {
       const cell = this.#cells[at];
       if (cell?.kind !== 'measured') break;
-      const whole = cell.end - cell.start;
-      const part = Math.min(whole, length - duration);
-      const watts = direction < 0 ? lateWatts(cell) : earlyWatts(cell);
-      energy += watts * part;
+      const part = Math.min(lengthOf(cell), length - duration);
+      energy += nearWatts(cell, direction) * part;
       duration += part;
     }
-    return duration > 0 ? energy / duration : undefined;
+    return energy / duration;
   }
 
   /** What cutting at `time` leaves uncertain on either side; the same for both. */
@@ -388,26 +430,8 @@ class CellTimeline implements Timeline {
   /** A gap that was not published yet becomes measured; a published part of it stays a gap. */
   #bridgedCells(cell: GapCell, power: number): Cell[] {
     const start = Math.max(cell.start, this.#settled);
-    const measured: MeasuredCell = {
-      kind: 'measured',
-      start,
-      end: cell.end,
-      energyJoules: power * (cell.end - start),
-      profile: 'level',
-      startWatts: power,
-      endWatts: power,
-      minWatts: power,
-      maxWatts: power,
-      samples: 0,
-      method: 'counter',
-      counterJoules: power * (cell.end - start),
-      integralJoules: NaN,
-      aliasJoules: 0,
-      doubtJoules: 0,
-      varianceJoulesSquared: 0,
-      startTimingSeconds: 0,
-      endTimingSeconds: 0,
-    };
+    const level = levelCell(start, cell.end, power);
+    const measured = { ...level, method: 'counter', counterJoules: level.energyJoules } as const;
     return start > cell.start ? [clipCell(cell, cell.start, start), measured] : [measured];
   }
 }
@@ -415,14 +439,34 @@ class CellTimeline implements Timeline {
 const NOTHING: readonly Interval[] = [];
 
 const NOTHING_AROUND: Surroundings = {
-  beforeWatts: undefined,
-  afterWatts: undefined,
+  before: undefined,
+  after: undefined,
+  earlierWatts: undefined,
+  laterWatts: undefined,
+  swingWatts: 0,
 };
 
-const lateWatts = (cell: MeasuredCell): number =>
-  cell.profile === 'ramp' ? cell.endWatts : cellWatts(cell);
-const earlyWatts = (cell: MeasuredCell): number =>
-  cell.profile === 'ramp' ? cell.startWatts : cellWatts(cell);
+const lengthOf = ({ start, end }: Cell): number => end - start;
+
+/** Whether a cell is a box of about the same length, told by the same method. */
+const areAlike = (cell: MeasuredCell, other: Cell): other is MeasuredCell =>
+  other.kind === 'measured' &&
+  other.profile === 'box' &&
+  other.method === cell.method &&
+  Math.abs(lengthOf(other) / lengthOf(cell) - 1) < ALIKE_RATIO;
+
+/** Power of a cell where it meets the one that it lies before (direction -1) or after. */
+const nearWatts = (cell: MeasuredCell, direction: 1 | -1): number => {
+  if (cell.profile !== 'ramp') return cellWatts(cell);
+  return direction < 0 ? cell.endWatts : cell.startWatts;
+};
+
+/** Relative doubt about a counter's mean power from not knowing how long it took; readings of power have none. */
+const timingRatio = (cell: MeasuredCell): number => {
+  if (cell.method !== 'counter') return 0;
+  const { start, end } = cell.step ?? cell;
+  return Math.hypot(cell.startTimingSeconds, cell.endTimingSeconds) / (end - start);
+};
 
 const withDoubt = (
   parts: { gainJoules: number; offsetJoules: number },

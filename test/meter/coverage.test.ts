@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 
+import type { Trust } from '../../agent/meter/boards.ts';
 import type { Interval } from '../../agent/model.ts';
 import { metered, type Measured } from './metering.ts';
 import { drawScenario, type Scenario } from './scenarios.ts';
@@ -48,12 +49,13 @@ interface Draw {
   readonly wholeRatio: number;
 }
 
-function draw(seed: number): Draw {
-  const scenario = drawScenario(seed);
+function draw(seed: number, calibrated?: Trust): Draw {
+  const scenario = drawScenario(seed, calibrated);
   const measured = metered([batchOf(scenario.sensor, scenario.rows)], {
     start: scenario.start,
     end: scenario.end,
     device: scenario.device,
+    ...(calibrated !== undefined && { calibration: { gain: 1, offsetWatts: 0, ...calibrated } }),
   });
   const { load, start, end } = scenario;
   const error = measured.energyJoules - observedTruth(scenario, measured);
@@ -132,4 +134,10 @@ describe('the stated uncertainty, over 10,000 simulated runs with gain and offse
     const ours = percentile(draws.map(wholeError), 0.95);
     expect(naive).toBeGreaterThan(1.3 * ours);
   });
+});
+
+test('of boards calibrated against a meter (0.6 %, 1 W) it holds the truth in at least 95 % too', () => {
+  const calibrated = { gainUncertainty: 0.006, offsetUncertaintyWatts: 1 };
+  const draws = Array.from({ length: DRAWS / 4 }, (_, seed) => draw(seed, calibrated));
+  expect(share(draws, ({ ratio }) => ratio <= 1)).toBeGreaterThanOrEqual(0.95);
 });

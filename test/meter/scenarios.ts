@@ -2,7 +2,7 @@
 // that the meter itself states. Simulated throughout.
 
 import type { Device, PowerField } from '../../agent/model.ts';
-import { powerRange, priorTrust } from '../../agent/meter/boards.ts';
+import { powerRange, priorTrust, type Trust } from '../../agent/meter/boards.ts';
 import { device } from './metering.ts';
 import {
   constantLoad,
@@ -80,14 +80,14 @@ function drawTimes(
   return [...times].toSorted((a, b) => a - b);
 }
 
-/** The scenario of one seed. */
-export function drawScenario(seed: number): Scenario {
+/** The scenario of one seed; gain and offset as far off as the priors say, or as `calibrated` says. */
+export function drawScenario(seed: number, calibrated?: Trust): Scenario {
   const random = randomNumbers(seed * 7919 + 1);
   const board = BOARDS[Math.floor(random() * BOARDS.length)];
   if (board === undefined) throw new Error('No board was drawn.');
   const facts = device({ model: board.model });
   const { floorWatts, limitWatts } = powerRange(facts);
-  const trust = priorTrust(facts);
+  const trust = calibrated ?? priorTrust(facts);
   const withCounter = random() < 0.5;
   const start = 3 + random();
   const end = start + 4 + 8 * random();
