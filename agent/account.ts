@@ -12,6 +12,13 @@ import type {
   Window,
 } from './model.ts';
 import type { Instant, Joules, KilowattHours, Grams, Seconds, Watts } from './units.ts';
+import {
+  idleTotalsOf,
+  newIdleTally,
+  tallyIdle,
+  type IdleTally,
+  type IdleTotals,
+} from './account/idle.ts';
 import { newTally, tallyInterval, type Tally } from './account/tally.ts';
 import { totalsOfTally } from './account/totals.ts';
 import { createWarningList, type WarningList } from './account/warnings.ts';
@@ -66,6 +73,8 @@ export interface DeviceBooks {
   readonly device: Device;
   readonly sensor: Sensor;
   readonly totals: Totals;
+  /** The idle part of the totals; absent where no utilisation was ever told. */
+  readonly idle?: IdleTotals;
   readonly warnings: readonly Warning[];
 }
 
@@ -109,6 +118,8 @@ export interface AccountCheckpoint {
     readonly device: Device;
     readonly sensor: Sensor;
     readonly tally: Tally;
+    /** Absent in checkpoints of a Wattmeter that did not know it: its time is then unknown. */
+    readonly idle?: IdleTally;
   }[];
 }
 
@@ -116,6 +127,7 @@ interface Line {
   device: Device;
   sensor: Sensor;
   readonly tally: Tally;
+  readonly idle: IdleTally;
   readonly warnings: WarningList;
 }
 
@@ -129,10 +141,15 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
     if (line === undefined) throw new Error(`Device ${uuid} has an interval but no introduction.`);
     return line;
   };
-  const addDevice = (device: Device, sensor: Sensor, tally: Tally = newTally()): void => {
+  const addDevice = (
+    device: Device,
+    sensor: Sensor,
+    tally: Tally = newTally(),
+    idle: IdleTally = newIdleTally(),
+  ): void => {
     const known = lines.get(device.uuid);
     if (known === undefined) {
-      lines.set(device.uuid, { device, sensor, tally, warnings: createWarningList() });
+      lines.set(device.uuid, { device, sensor, tally, idle, warnings: createWarningList() });
     } else {
       known.device = device;
       known.sensor = sensor;
@@ -140,13 +157,15 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
     if (countsInWindows(device)) windows.addDevice(device.uuid);
   };
   for (const line of structuredClone(checkpoint?.devices ?? [])) {
-    addDevice(line.device, line.sensor, restoredTally(line.tally));
+    addDevice(line.device, line.sensor, restoredTally(line.tally), line.idle);
   }
 
   return {
     addDevice: (device, sensor) => addDevice(device, sensor),
     add(interval) {
-      tallyInterval(lineOf(interval.uuid).tally, interval);
+      const line = lineOf(interval.uuid);
+      tallyInterval(line.tally, interval);
+      tallyIdle(line.idle, interval);
       windows.add(interval);
     },
     openWindow: (name, startSeconds) => windows.open(name, startSeconds),
@@ -163,20 +182,26 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
       run,
       endSeconds,
       ...(exitCode === undefined ? {} : { exitCode }),
-      devices: [...lines.values()].map(({ device, sensor, tally, warnings: own }) => ({
-        device,
-        sensor,
-        totals: totalsOfTally(tally),
-        warnings: own.all(),
-      })),
+      devices: [...lines.values()].map(booksOfLine),
       windows: windows.books(endSeconds),
       warnings: [...warnings.all(), ...incompleteWindows(windows.incompleteNames())],
     }),
     toCheckpoint: () => ({
-      devices: [...lines.values()].map(({ device, sensor, tally }) =>
-        structuredClone({ device, sensor, tally }),
+      devices: [...lines.values()].map(({ device, sensor, tally, idle }) =>
+        structuredClone({ device, sensor, tally, idle }),
       ),
     }),
+  };
+}
+
+function booksOfLine({ device, sensor, tally, idle, warnings }: Line): DeviceBooks {
+  const idleTotals = idleTotalsOf(idle);
+  return {
+    device,
+    sensor,
+    totals: totalsOfTally(tally),
+    ...(idleTotals === undefined ? {} : { idle: idleTotals }),
+    warnings: warnings.all(),
   };
 }
 

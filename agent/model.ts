@@ -93,6 +93,8 @@ export interface Batch {
   readonly powerWatts: Partial<Readonly<Record<PowerField, Float64Array>>>;
   /** Joules since the driver was loaded: only differences mean anything, and it may restart. */
   readonly counterJoules?: Float64Array;
+  /** Utilisation row by row, 0–1, where a log has it so; NaN in a row without. Live sources say it in their gauges. */
+  readonly utilizationRatio?: Float64Array;
   /** The newest slow values at the end of the batch. */
   readonly gauges?: Gauges;
   /** Wall clock minus timeline at the batch's end; other than 0 only after somebody set the clock. */
@@ -144,6 +146,8 @@ export interface Interval {
   /** The two methods side by side where both exist over the observed part. */
   readonly counterJoules?: Joules;
   readonly integralJoules?: Joules;
+  /** Mean of the utilisation readings taken during the interval, 0–1; absent where none was. */
+  readonly utilizationRatio?: number;
   readonly wallOffsetSeconds: number;
 }
 

@@ -44,6 +44,7 @@ export interface IntervalOptions {
   readonly endEdgeJoules?: number;
   readonly independent?: number;
   readonly pricePerKilowattHour?: number;
+  readonly utilizationRatio?: number | undefined;
 }
 
 /** One charged interval: 250 J over a second unless told otherwise; PUE 1.2, 400 g/kWh. */
@@ -74,6 +75,9 @@ export function interval(options: IntervalOptions): ChargedInterval {
     },
     ...(observed > 0 ? { powerMaxWatts: watts(700), powerMinWatts: watts(60) } : {}),
     sampleCount: observed > 0 ? 10 : 0,
+    ...(options.utilizationRatio === undefined
+      ? {}
+      : { utilizationRatio: options.utilizationRatio }),
     wallOffsetSeconds: 0,
     charge: {
       facilityKilowattHours: kilowattHours(facility),
@@ -106,6 +110,7 @@ export function chargedIntervals(
     estimate: amount(700),
     estimateUncertainty: amount(100),
     pricePerKilowattHour: fc.double({ min: -0.1, max: 1, noNaN: true }),
+    utilizationRatio: fc.constantFrom(undefined, 0, 0, 0.4, 1),
   });
   const uuids = options.uuids ?? ['GPU-a'];
   return fc.array(slot, { minLength: 1, maxLength: 30 }).map((slots) =>

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 
+import { IDLE_AMOUNTS } from '../account/idle.ts';
 import { CHARGED, SUM_KEYS } from '../account/tally.ts';
 import type { LedgerRecord } from './records.ts';
 
@@ -76,7 +77,26 @@ const tally = z.object({
   lastMethod: z.enum(['counter', 'integral', 'modelled']).optional(),
   knowledge: z.record(z.enum(CHARGED), z.enum(['none', 'some', 'missing'])),
 });
-const checkpoint = z.object({ devices: z.array(z.object({ device, sensor, tally })) });
+const idle = z.object({
+  sums: z.record(z.enum(IDLE_AMOUNTS), sum),
+  knownSeconds: sum,
+  busySeconds: sum,
+  lacksCost: z.boolean(),
+  lacksGrams: z.boolean(),
+  stretch: z
+    .object({
+      utilizationRatio: number,
+      startSeconds: number,
+      endSeconds: number,
+      amounts: z.record(z.enum(IDLE_AMOUNTS), number),
+      lacksCost: z.boolean(),
+      lacksGrams: z.boolean(),
+    })
+    .optional(),
+});
+const checkpoint = z.object({
+  devices: z.array(z.object({ device, sensor, tally, idle: idle.optional() })),
+});
 
 const record = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), version: number, run, writer }),

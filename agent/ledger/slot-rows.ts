@@ -48,6 +48,7 @@ export function encodeRow(interval: ChargedInterval, deviceNumber: number): Cell
     charge.aliasCostAmount ?? null,
     charge.locationBasedGrams ?? null,
     charge.marketBasedGrams ?? null,
+    interval.utilizationRatio ?? null,
   ];
 }
 
@@ -97,6 +98,8 @@ export function decodeRow(
   const integralJoules = optional();
   const wallOffsetSeconds = required();
   const charge = decodeCharge(required, optional);
+  // Journals of a Wattmeter that did not keep it end one cell earlier.
+  const utilizationRatio = optional();
   if (!sound || uuid === undefined || method === undefined || gapSeconds === undefined) {
     return undefined;
   }
@@ -115,6 +118,7 @@ export function decodeRow(
     sampleCount,
     ...(counterJoules === undefined ? {} : { counterJoules: joules(counterJoules) }),
     ...(integralJoules === undefined ? {} : { integralJoules: joules(integralJoules) }),
+    ...(utilizationRatio === undefined ? {} : { utilizationRatio }),
     wallOffsetSeconds,
     charge,
   };

@@ -8,6 +8,7 @@ import type { DeviceSnapshot } from '../snapshot.ts';
 import { instant, type Instant } from '../units.ts';
 import { createRegisterRatio, type RegisterRatio } from './register-ratio.ts';
 import type { DeviceBelief, OpenSettlement } from './settlement.ts';
+import { createUtilizationReadings, type UtilizationReadings } from './utilization.ts';
 
 /** A device under way. */
 export interface Lane {
@@ -20,6 +21,7 @@ export interface Lane {
   /** Up to where price changes have been handed to the meter as cuts. */
   pricedSeconds: Instant;
   readonly ratio: RegisterRatio;
+  readonly utilization: UtilizationReadings;
   /** What the books were last told of the device. */
   told: DeviceBelief | undefined;
   warnedCount: number;
@@ -63,6 +65,7 @@ export const createLane = (device: Device, source: DeviceSource): Lane => ({
   present: true,
   pricedSeconds: instant(0),
   ratio: createRegisterRatio(),
+  utilization: createUtilizationReadings(),
   told: undefined,
   warnedCount: 0,
 });
@@ -73,6 +76,7 @@ export function addToLane(lane: Lane, batch: Batch, way: SharedWay): Instant | u
   const lastReading = batch.timeSeconds[batch.length - 1];
   if (firstReading === undefined || lastReading === undefined) return undefined;
   if (batch.gauges !== undefined) lane.gauges = { ...lane.gauges, ...batch.gauges };
+  lane.utilization.add(batch);
   const meter = lane.meter ?? openMeter(lane, instant(firstReading), way);
   cutAtChanges(lane, meter, instant(lastReading), way.options);
   book(lane, meter, meter.add(batch), way);
@@ -154,7 +158,8 @@ function introduce(lane: Lane, { sensor }: Meter, { settlement }: SharedWay): vo
 function book(lane: Lane, meter: Meter, intervals: readonly Interval[], way: SharedWay): void {
   const { options, settlement, endSeconds } = way;
   if (intervals.length > 0) introduce(lane, meter, way);
-  for (const interval of intervals) {
+  for (const metered of intervals) {
+    const interval = lane.utilization.attach(metered);
     if (endSeconds !== undefined && interval.startSeconds >= endSeconds) continue;
     settlement.add(options.charge(interval));
     lane.ratio.add(interval);

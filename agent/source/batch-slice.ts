@@ -21,6 +21,9 @@ export function sliceBatch(batch: Batch, from: number, to: number): Batch {
     ...(batch.counterJoules !== undefined && {
       counterJoules: batch.counterJoules.subarray(from, to),
     }),
+    ...(batch.utilizationRatio !== undefined && {
+      utilizationRatio: batch.utilizationRatio.subarray(from, to),
+    }),
     ...(gauges !== undefined && to === batch.length && { gauges }),
   };
 }

@@ -41,7 +41,7 @@ describe('rows', () => {
 
   test('are refused when any required cell is missing or no number', () => {
     const row = encodeRow(interval({}), 5);
-    const optional = new Set([6, 16, 17, 19, 20, 23, 24, 25, 26, 27, 28, 29]);
+    const optional = new Set([6, 16, 17, 19, 20, 23, 24, 25, 26, 27, 28, 29, 30]);
     for (let at = 0; at < row.length; at += 1) {
       expect(decodeRow(row.with(at, 'x' as never), uuidOf), `column ${at}`).toBeUndefined();
       const decoded = decodeRow(row.with(at, null), uuidOf);
@@ -49,6 +49,12 @@ describe('rows', () => {
     }
     expect(decodeRow(row.with(0, 6), uuidOf)).toBeUndefined();
     expect(decodeRow(row.with(6, { tired: 1 }), uuidOf)).toBeUndefined();
+  });
+
+  test('of a journal that did not keep utilisation end one cell earlier, and it is unknown', () => {
+    const row = encodeRow(interval({ utilizationRatio: 0 }), 5);
+    expect(decodeRow(row, uuidOf)?.utilizationRatio).toBe(0);
+    expect(decodeRow(row.slice(0, -1), uuidOf)).toEqual(interval({}));
   });
 
   test('of a NaN are refused rather than believed to be 0', () => {
@@ -60,7 +66,7 @@ describe('rows', () => {
 describe('records', () => {
   const account = createAccount(run);
   account.addDevice(device('GPU-a'), sensor);
-  account.add(interval({ startEdgeJoules: 1, gap: 0.1 }));
+  account.add(interval({ startEdgeJoules: 1, gap: 0.1, utilizationRatio: 0 }));
   const writer = { version: '1', pid: 1 };
   const records: LedgerRecord[] = [
     { kind: 'run', version: 1, run: { ...run, name: 'n', command: ['a'] }, writer },

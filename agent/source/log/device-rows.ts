@@ -11,6 +11,7 @@ interface Row {
   readonly instantWatts: number;
   readonly averageWatts: number;
   readonly counterJoules: number;
+  readonly utilizationRatio: number;
 }
 
 // Rows that are at most this much older than their forerunner are put in order; the newest ones wait for them.
@@ -94,6 +95,7 @@ function batchOf(
   const instant = column(rows, 'instantWatts');
   const average = column(rows, 'averageWatts');
   const counterJoules = column(rows, 'counterJoules');
+  const utilizationRatio = column(rows, 'utilizationRatio');
   return {
     uuid,
     length: rows.length,
@@ -105,6 +107,7 @@ function batchOf(
       ...(average !== undefined && { average }),
     },
     ...(counterJoules !== undefined && { counterJoules }),
+    ...(utilizationRatio !== undefined && { utilizationRatio }),
     ...(gauges !== undefined && { gauges }),
     wallOffsetSeconds,
   };

@@ -1,6 +1,7 @@
 // Line by line from text to readings: one reader per file, which remembers what it did not understand.
 
 import { READING_STATUS, type Warning } from '../../model.ts';
+import { fromPercent } from '../../units.ts';
 import type { SourceEvent } from '../source.ts';
 import { missingReason, numberOf } from './cell.ts';
 import type { ColumnMapping } from './column-mapping.ts';
@@ -103,6 +104,7 @@ export class RowReader {
       instantWatts: watts.instant,
       averageWatts: watts.average,
       counterJoules,
+      utilizationRatio: utilizationIn(cells, columns),
     });
     this.#pendingCount += 1;
     this.#previousCells = cells;
@@ -121,6 +123,13 @@ export class RowReader {
     this.malformed.add(lineNumber, complaintAbout(cells, text, this.#columns, isCut));
     this.#devices.skipTurn();
   }
+}
+
+/** 0–1; NaN where the row has none, or one that no GPU has. */
+function utilizationIn(cells: readonly string[], { facts }: Columns): number {
+  if (facts.utilization === undefined) return Number.NaN;
+  const ratio = fromPercent(numberOf(cells[facts.utilization] ?? ''));
+  return ratio >= 0 && ratio <= 1 ? ratio : Number.NaN;
 }
 
 const CUT_SHORT = 'the last row is cut short';
