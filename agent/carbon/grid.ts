@@ -2,10 +2,13 @@
 
 import type { Provenance } from '../model.ts';
 import type { Schedule } from '../schedule.ts';
+import type { CloudRegion } from './cloud-regions.ts';
 
 /** Carbon intensity of a grid zone over time, in g CO₂e per kWh: yearly or hourly averages over the life cycle. */
 export interface Grid {
   readonly zone: string;
+  /** The cloud region that was asked for, where it was one. */
+  readonly region?: CloudRegion;
   readonly dataset: string;
   /** Which year, release or window the figures stand for, in the data set's own words. */
   readonly vintage: string;
