@@ -98,6 +98,8 @@ export const OPTION_SCHEMAS: {
   ewif: atLeast(0),
   embodiedKilograms: atLeast(0),
   rentPerGpuHour: atLeast(0),
+  inputs: text,
+  socialCostPerTonne: atLeast(0),
   contract: text,
   dataPath: z.enum(['wan', 'cloud', 'lan'], 'must be wan, cloud or lan'),
   stateDir: text,

@@ -41,6 +41,8 @@ export interface Config {
   readonly ewif?: number;
   readonly embodiedKilograms?: number;
   readonly rentPerGpuHour?: number;
+  readonly inputs?: string;
+  readonly socialCostPerTonne?: number;
   readonly contract?: string;
   readonly dataPath?: 'wan' | 'cloud' | 'lan';
   readonly stateDir?: string;
@@ -117,7 +119,10 @@ export const OPTIONS: Readonly<Record<OptionKey, OptionRow>> = {
   ),
   siteLoad: option('--site-load <file>', 'load of the rest of the site, for tiers and demand'),
   demandMinutes: option('--demand-minutes <n>', 'averaging of demand peaks (default: 15)'),
-  zone: option('--zone <iso3>', 'grid zone for carbon, such as DEU (none: no carbon figure)'),
+  zone: option(
+    '--zone <iso3>',
+    'grid zone for carbon, such as DEU or gcp:europe-west4 (none: no carbon figure)',
+  ),
   grid: option('--grid <file>', 'own grid-intensity series, g CO2e per kWh'),
   atYear: option('--at-year <y>', "intensity year (default: the run's)"),
   pue: option('--pue <x>', 'power usage effectiveness of the site (default: 1, assumed)'),
@@ -128,6 +133,14 @@ export const OPTIONS: Readonly<Record<OptionKey, OptionRow>> = {
   ewif: option('--ewif <x>', 'water of electricity, litres per kWh'),
   embodiedKilograms: option('--embodied-kilograms <x>', 'embodied carbon per GPU, kg CO2e'),
   rentPerGpuHour: option('--rent-per-gpu-hour <x>', 'rent per GPU-hour (includes energy)'),
+  inputs: option(
+    '--inputs <file>',
+    'what nobody can measure: owned hardware, kept data, labelling, other regions',
+  ),
+  socialCostPerTonne: option(
+    '--social-cost-per-tonne <x>',
+    "cost to society per tonne of CO2e, in the tariff's currency (default: US EPA's, USD)",
+  ),
   contract: option('--contract <file>', 'market-based energy contracts'),
   dataPath: option('--data-path <where>', 'where transferred bytes travel, for E_data'),
   stateDir: option('--state-dir <dir>', 'the ledger (default: $XDG_STATE_HOME/wattmeter)'),

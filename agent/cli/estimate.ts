@@ -18,7 +18,8 @@ import { formatEstimate } from '../estimate/text.ts';
 import type { Config } from '../options.ts';
 import type { CommandSpec } from './command.ts';
 import type { Context } from './context.ts';
-import { openPricing, readInput } from './pricing.ts';
+import { openPricing } from './pricing.ts';
+import { readInput } from './read-input.ts';
 import { loadReport } from './report.ts';
 
 export const estimateCommand: CommandSpec = {

@@ -24,15 +24,25 @@ export const PRICING_KEYS: readonly Key[] = [
 ];
 
 /** Options that add lines to a report without changing the price of energy. */
-export const EXTRA_KEYS: readonly Key[] = ['wue', 'ewif', 'embodiedKilograms', 'rentPerGpuHour'];
+export const EXTRA_KEYS: readonly Key[] = [
+  'wue',
+  'ewif',
+  'embodiedKilograms',
+  'rentPerGpuHour',
+  'inputs',
+  'socialCostPerTonne',
+  'dataPath',
+];
 
-const FILE_KEYS: ReadonlySet<Key> = new Set(['tariff', 'siteLoad', 'grid', 'contract']);
+const FILE_KEYS: ReadonlySet<Key> = new Set(['tariff', 'siteLoad', 'grid', 'contract', 'inputs']);
 /** What a new option makes void of what was kept: one price or a file of them, one zone or a grid of one's own. */
 const REPLACED: Partial<Readonly<Record<Key, readonly Key[]>>> = {
   price: ['tariff', 'priceGap', 'tariffTimeZone', 'siteLoad', 'demandMinutes'],
   tariff: ['price', 'currency', 'priceGap', 'tariffTimeZone', 'siteLoad', 'demandMinutes'],
   zone: ['grid', 'atYear'],
   grid: ['zone', 'atYear'],
+  // Hardware is rented or owned; a new file may say that it is owned.
+  inputs: ['rentPerGpuHour'],
 };
 
 /** What a run's books are kept under; files by their whole path, because a report is asked for from anywhere. */

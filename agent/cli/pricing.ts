@@ -2,11 +2,11 @@
 
 import { basename, join } from 'node:path';
 import { homedir } from 'node:os';
-import { readFileSync } from 'node:fs';
 
 import type { Grid } from '../carbon/grid.ts';
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
+import type { RunInputs } from '../estimate/run-inputs.ts';
 import type { Feed } from '../feed/feed.ts';
 import { locateStateDirectory } from '../ledger/state-dir.ts';
 import type { ChargedInterval, Interval, Provenance, Warning } from '../model.ts';
@@ -18,6 +18,8 @@ import type { PricePeriodFacts } from '../report/input.ts';
 import type { PowerProfile } from '../report/profile.ts';
 import { after, instant, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
+import { openInputs } from './inputs.ts';
+import { readInput } from './read-input.ts';
 
 type GridOrReason = Grid | { readonly missing: string };
 
@@ -26,6 +28,8 @@ export interface Pricing {
   readonly tariff: Tariff;
   readonly grid: GridOrReason;
   readonly powerUsageEffectiveness: { readonly value: number; readonly provenance: Provenance };
+  /** What stands beside the measurement, where it was given. */
+  readonly inputs?: RunInputs;
   readonly warnings: readonly Warning[];
   /** Live services behind tariff and grid; nothing has been asked of them yet. */
   readonly feeds: readonly Feed[];
@@ -67,6 +71,7 @@ export async function openPricing(
   };
   const tariff = await openTariff(config, openFeedOf);
   const grid = await underContract(await openGrid(config, openFeedOf), config);
+  const inputs = await openInputs(config, tariff.currency);
   const pue = config.pue ?? 1;
   if (config.demandMinutes !== undefined) await checkDemandMinutes(config.demandMinutes);
   return {
@@ -76,6 +81,7 @@ export async function openPricing(
       value: pue,
       provenance: config.pue === undefined ? 'assumed' : 'derived',
     },
+    ...(inputs === undefined ? {} : { inputs }),
     warnings: tariff.notes ?? [],
     feeds,
     openCharges: () => openCharges({ tariff, grid, pue }, config),
@@ -199,27 +205,39 @@ function tariffOf(feed: Feed, path: string, given: string | undefined): Tariff {
 }
 
 async function openGrid(config: Config, openFeedOf: OpenFeedOf): Promise<GridOrReason> {
-  if (config.grid !== undefined) {
-    const feed = await openFeedOf(config.grid, '--grid');
-    if (feed !== undefined) return gridOf(feed, config.grid, config.zone);
-    const { seriesGrid } = await import('../carbon/series-grid.ts');
-    return seriesGrid(readInput(config.grid, '--grid'), {
-      fileName: basename(config.grid),
-      timeZone: config.tariffTimeZone ?? localTimeZone(),
-      gap: config.priceGap ?? 'error',
-      ...(config.zone === undefined ? {} : { zone: config.zone }),
-    });
-  }
+  if (config.grid !== undefined) return openOwnGrid(config, config.grid, openFeedOf);
   if (config.zone === undefined) {
     if (config.atYear !== undefined)
       throw new UsageError('--at-year needs --zone: which grid is meant? Give --zone DEU, say.');
     return { missing: 'no grid zone given: --zone ISO3 (such as DEU) or --grid FILE' };
   }
-  const { co2jsGrid } = await import('../carbon/co2js.ts');
-  return co2jsGrid({
+  const { gridOfZone } = await import('../carbon/zone.ts');
+  return gridOfZone({
     zone: config.zone,
     ...(config.atYear === undefined ? {} : { atYear: config.atYear }),
   });
+}
+
+/** A series or a feed of the user's own; a zone beside it only says where that is. */
+async function openOwnGrid(
+  config: Config,
+  path: string,
+  openFeedOf: OpenFeedOf,
+): Promise<GridOrReason> {
+  const { cloudRegionOf } = await import('../carbon/zone.ts');
+  const region = config.zone === undefined ? undefined : cloudRegionOf(config.zone);
+  const zone = region?.country ?? config.zone;
+  const place = region === undefined ? {} : { region };
+  const feed = await openFeedOf(path, '--grid');
+  if (feed !== undefined) return { ...gridOf(feed, path, zone), ...place };
+  const { seriesGrid } = await import('../carbon/series-grid.ts');
+  const grid = seriesGrid(readInput(path, '--grid'), {
+    fileName: basename(path),
+    timeZone: config.tariffTimeZone ?? localTimeZone(),
+    gap: config.priceGap ?? 'error',
+    ...(zone === undefined ? {} : { zone }),
+  });
+  return { ...grid, ...place };
 }
 
 function gridOf(feed: Feed, path: string, zone: string | undefined): Grid {
@@ -261,18 +279,6 @@ const feedDirectory = (config: Config, context: Context): string =>
 
 /** The machine's zone; said in the report wherever it is used. */
 const localTimeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-/** A whole small text file. @throws UsageError */
-export function readInput(path: string, option: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new UsageError(
-      `Cannot read ${option} ${path} (${code}). Does it exist, and may you read it?`,
-    );
-  }
-}
 
 function earliest(...times: readonly (Instant | undefined)[]): Instant | undefined {
   const known = times.filter((time) => time !== undefined);

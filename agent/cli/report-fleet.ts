@@ -10,6 +10,7 @@ import type { FleetPricing } from '../report/fleet-charge.ts';
 import type { Span } from '../report/fleet-fold.ts';
 import { openPrometheus, type PrometheusOptions } from '../report/fleet-prometheus.ts';
 import { readFleet } from '../report/fleet-read.ts';
+import { withBeside } from '../report/beside.ts';
 import { fleetReport, type FleetFacts } from '../report/fleet.ts';
 import type { DeviceKind, Warning } from '../model.ts';
 import type { Report, ReportDevice } from '../report/report.ts';
@@ -17,7 +18,9 @@ import { after, joules, seconds, type Instant } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
 import { extrasOf } from './extras.ts';
+import { openInputs } from './inputs.ts';
 import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
+import { withLevers } from './run-levers.ts';
 
 /** Flags of `wattmeter report` that ask for a fleet. */
 export const FLEET_FLAGS: readonly (readonly [string, string])[] = [
@@ -78,7 +81,9 @@ export async function loadFleetReport({ config, extra, context }: Invocation): P
   if (!LABEL.test(hostLabel))
     throw new UsageError(`--host-label must be the name of a label, not ${quoted(hostLabel)}.`);
   const prometheus = openPrometheus(connectionOf(extra, context));
-  const pricing = await openPricing(config, context, openClock());
+  // Its money is that of the report, which the nodes may have priced: it is opened when that is known.
+  const { inputs: _, ...priced } = config;
+  const pricing = await openPricing(priced, context, openClock());
   await refreshFeeds(pricing, context);
   const charges = await pricing.openCharges();
   const fleetPricing = replacementOf(config, pricing, charges);
@@ -114,7 +119,7 @@ const HOST_WATTS_IGNORED: Warning = {
 };
 
 /** Water, embodied carbon, rent and peaks, as a local run's report has them. */
-function withExtras(
+async function withExtras(
   report: Report,
   span: Span,
   facts: {
@@ -122,9 +127,9 @@ function withExtras(
     readonly pricing: Pricing;
     readonly demand: ReturnType<Charges['demand']>;
   },
-): Report {
-  const { config, pricing, demand } = facts;
-  const { devices, hosts = [], energy } = report;
+): Promise<Report> {
+  const { config, demand } = facts;
+  const { devices, hosts = [], energy, cost } = report;
   const used = (kind: DeviceKind) => (line: ReportDevice) => ({
     device: { kind, model: line.model },
     totals: {
@@ -133,28 +138,26 @@ function withExtras(
       bridgedSeconds: seconds(line.bridgedSeconds ?? 0),
     },
   });
-  const { otherCosts, warnings, ...beside } = extrasOf(
+  const inputs = await openInputs(config, cost.currency);
+  const pricing = {
+    ...facts.pricing,
+    ...(inputs !== undefined && { inputs }),
+    tariff: { ...facts.pricing.tariff, currency: cost.currency },
+    powerUsageEffectiveness: {
+      value: energy.powerUsageEffectiveness,
+      provenance: energy.powerUsageEffectivenessProvenance,
+    },
+  };
+  const { warnings, ...beside } = extrasOf(
     {
       run: { startSeconds: span.startSeconds },
       endSeconds: span.endSeconds,
       devices: [...devices.map(used('gpu')), ...hosts.map(used('host'))],
     },
-    config,
-    {
-      ...pricing,
-      powerUsageEffectiveness: {
-        value: energy.powerUsageEffectiveness,
-        provenance: energy.powerUsageEffectivenessProvenance,
-      },
-    },
-    demand,
+    { config, pricing, demand },
   );
-  return {
-    ...report,
-    ...beside,
-    cost: { ...report.cost, ...(otherCosts !== undefined && { otherCosts }) },
-    warnings: [...report.warnings, ...warnings],
-  };
+  const whole = { ...report, warnings: [...report.warnings, ...warnings] };
+  return withLevers(withBeside(whole, beside), pricing);
 }
 
 /** Only what is asked for replaces what the nodes counted. */

@@ -9,11 +9,15 @@ import { buildReport } from '../report/build.ts';
 import { formatReport } from '../report/formats.ts';
 import type { InputFacts } from '../report/input.ts';
 import type { PowerProfile } from '../report/profile.ts';
-import type { Report, ReportData, ReportMachine } from '../report/report.ts';
+import type { CountedProgress } from '../report/per.ts';
+import { present } from '../report/present.ts';
+import type { Report, ReportMachine } from '../report/report.ts';
+import type { Traffic } from '../source/traffic.ts';
 import { wallNow } from '../clock.ts';
 import { wantsColour, type Context, type Screen } from './context.ts';
 import { extrasOf } from './extras.ts';
 import type { Charges, Pricing } from './pricing.ts';
+import { withLevers } from './run-levers.ts';
 
 /** What a report is made of beside the books. */
 export interface ReportFacts {
@@ -21,7 +25,8 @@ export interface ReportFacts {
   readonly pricing: Pricing;
   readonly charges: Charges;
   readonly context: Context;
-  readonly data?: ReportData;
+  readonly traffic?: Traffic;
+  readonly progress?: CountedProgress;
   readonly inputs?: readonly InputFacts[];
   readonly machine?: ReportMachine;
 }
@@ -29,8 +34,13 @@ export interface ReportFacts {
 /** Builds the report; what pricing has to say stands among its warnings. */
 export function reportOf(books: Books, facts: ReportFacts): Report {
   const { config, pricing, charges, context } = facts;
-  const { warnings, ...extras } = extrasOf(books, config, pricing, charges.demand());
-  return buildReport({
+  const { warnings, ...extras } = extrasOf(books, {
+    config,
+    pricing,
+    demand: charges.demand(),
+    ...present({ traffic: facts.traffic, progress: facts.progress }),
+  });
+  const report = buildReport({
     ...extras,
     books: { ...books, warnings: [...books.warnings, ...pricing.warnings, ...warnings] },
     pricePeriods: charges.periods(),
@@ -39,10 +49,9 @@ export function reportOf(books: Books, facts: ReportFacts): Report {
     tariff: pricing.tariff,
     grid: pricing.grid,
     powerUsageEffectiveness: pricing.powerUsageEffectiveness,
-    ...(facts.data === undefined ? {} : { data: facts.data }),
-    ...(facts.inputs === undefined ? {} : { inputs: facts.inputs }),
-    ...(facts.machine === undefined ? {} : { machine: facts.machine }),
+    ...present({ inputs: facts.inputs, machine: facts.machine }),
   });
+  return withLevers(report, pricing);
 }
 
 /** A report, and the power over time that its drawing shows, where it is known. */

@@ -5,9 +5,10 @@ import type { Account, Books } from '../account.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
 import { present } from '../report/present.ts';
 import type { JobEnd } from '../run/child.ts';
-import type { ReportData, ReportMachine } from '../report/report.ts';
+import type { ReportMachine } from '../report/report.ts';
 import { postWebhook } from '../run/webhook.ts';
 import type { Instant } from '../units.ts';
+import type { RunCounts } from './run-counts.ts';
 import type { RunParts } from './run-session.ts';
 import type { Charges } from './pricing.ts';
 import { deliverReport, reportOf } from './reporting.ts';
@@ -34,7 +35,7 @@ type RunEndParts = RunParts & {
   readonly ledger: RunLedger;
   readonly account: Account;
   readonly charges: Charges;
-  readonly data: ReportData | undefined;
+  readonly counts: RunCounts;
   readonly end: JobEnd;
 };
 
@@ -62,7 +63,8 @@ async function deliverEnd(parts: RunEndParts, books: Books): Promise<void> {
     pricing: plan.pricing,
     charges,
     context,
-    ...present({ data: parts.data, machine: parts.machine }),
+    ...parts.counts,
+    ...present({ machine: parts.machine }),
   });
   const telling =
     plan.config.webhook === undefined

@@ -4,10 +4,12 @@ import { hostname } from 'node:os';
 
 import { createAccount, type Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
+import type { StoredRun } from '../ledger/read-run.ts';
 import { resumeRunLedger } from '../ledger/resume-run.ts';
 import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
 import type { Run, Warning } from '../model.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { present } from '../report/present.ts';
 import type { ReportMachine } from '../report/report.ts';
 import type { Job, JobEnd } from '../run/child.ts';
 import { EXIT_BUDGET } from '../run/terminate.ts';
@@ -32,6 +34,7 @@ import type { RunMarks, RunPlan } from './run.ts';
 import { burst, isStuck, replayWarning } from './sources.ts';
 import { ledgerOptions } from './state.ts';
 import { openTransferMeter, type TransferMeter } from './transfer.ts';
+import { wholeCounts } from './run-counts.ts';
 import { openViews, type Views } from './views.ts';
 
 /** Readings wanted after CMD's exit, for the last edge: three refreshes of a 100 ms sensor. */
@@ -84,6 +87,8 @@ interface Session {
 interface OpenBooks {
   readonly ledger: RunLedger;
   readonly account: Account;
+  /** What the books of a resumed run were kept under before. */
+  readonly earlier?: StoredRun['facts'];
   /** Writes a warning into both. */
   readonly warn: (warning: Warning) => void;
 }
@@ -91,7 +96,7 @@ interface OpenBooks {
 /** The run's books, with what is to be said already. */
 async function openBooks(parts: RunParts): Promise<OpenBooks> {
   const { job, plan } = parts;
-  const { ledger, account } = await openLedger(parts);
+  const { ledger, account, earlier } = await openLedger(parts);
   void ledger.addFacts(pricingFacts(plan.config));
   const warn = (warning: Warning): void => {
     account.addWarning(warning);
@@ -99,21 +104,22 @@ async function openBooks(parts: RunParts): Promise<OpenBooks> {
   };
   for (const warning of [...replayWarning(plan.config), ...plan.warnings, ...job.warnings])
     warn(warning);
-  return { ledger, account, warn };
+  return { ledger, account, warn, ...present({ earlier }) };
 }
 
-async function openLedger({
-  job,
-  plan,
-  context,
-}: RunParts): Promise<Pick<OpenBooks, 'ledger' | 'account'>> {
+async function openLedger({ job, plan, context }: RunParts): Promise<Omit<OpenBooks, 'warn'>> {
   const { config, labels } = plan;
   const options = {
     ...ledgerOptions(config, context),
     stateDirectory: plan.stateDirectory,
   };
   if (config.resume !== undefined) {
-    return resumeRunLedger({ ...options, id: plan.runId, atSeconds: job.startSeconds });
+    const resumed = await resumeRunLedger({
+      ...options,
+      id: plan.runId,
+      atSeconds: job.startSeconds,
+    });
+    return { ...resumed, earlier: resumed.stored.facts };
   }
   const run: Run = {
     id: plan.runId,
@@ -149,7 +155,7 @@ async function openSession(parts: RunParts): Promise<Session> {
   });
   const steps = openSteps(plan, clock, (line, time) => {
     sharpen(windows.line(line, time));
-    if (windows.steps !== undefined) progress?.setSteps(windows.steps);
+    if (windows.progress.steps !== undefined) progress?.setSteps(windows.progress.steps);
   });
   burst(sampling.sources, after(clock.now(), BURST_SECONDS));
   sampling.feed((event) => pipeline.consume(event.source, event));
@@ -222,7 +228,7 @@ type OpenSession = RunParts &
 async function closeSession(session: OpenSession, end: JobEnd): Promise<number> {
   const { plan, context, sampling, stages, windows, warn } = session;
   const { pipeline, budget } = stages;
-  const data = stages.transfer?.read(end.endSeconds);
+  const moved = stages.transfer?.read();
   pipeline.end(end.endSeconds);
   burst(sampling.sources, after(end.endSeconds, BURST_SECONDS));
   if (!sampling.isOver) await afterglow(plan.clock, pipeline, end.endSeconds);
@@ -235,10 +241,15 @@ async function closeSession(session: OpenSession, end: JobEnd): Promise<number> 
   stages.progress?.[Symbol.dispose]();
   stages.feeding.abort();
   const exitCode = budget?.hasTerminated === true ? EXIT_BUDGET : end.exitCode;
+  const counts = wholeCounts(session.earlier, {
+    ...present({ traffic: await inTime(moved) }),
+    progress: windows.progress,
+  });
+  void session.ledger.addFacts({ counts });
   await endOfRun({
     ...session,
     charges: stages.charges,
-    data: await inTime(data),
+    counts,
     machine: await inTime(stages.machine),
     end: { ...end, exitCode },
   });

@@ -4,7 +4,7 @@ import type { Account } from '../account.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Warning, Window } from '../model.ts';
 import { WindowBook, type Mark, type MarkOutcome } from '../run/windows.ts';
-import type { StepLine } from '../run/steps.ts';
+import type { Progress, StepLine } from '../run/steps.ts';
 import type { Instant } from '../units.ts';
 
 /** The windows of one run. */
@@ -13,8 +13,8 @@ export interface RunWindows {
   mark(mark: Mark, time: Instant): MarkOutcome;
   /** Books a line of CMD's output that came at `time`; undefined where it ends or begins no window. */
   line(line: StepLine, time: Instant): MarkOutcome | undefined;
-  /** Steps that CMD's output has told of; undefined where it told of none. */
-  readonly steps: number | undefined;
+  /** Steps and tokens that CMD's output has told of. */
+  readonly progress: Progress;
   /** Closes what is open, and returns what has to be said of that. */
   close(end: Instant): readonly Warning[];
 }
@@ -50,8 +50,8 @@ export function openRunWindows(
       keep(outcome.closed);
       return outcome;
     },
-    get steps() {
-      return book.progress.steps;
+    get progress() {
+      return book.progress;
     },
     close(end) {
       const { closed, warnings } = book.close(end);

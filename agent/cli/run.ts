@@ -54,7 +54,6 @@ export const runCommand: CommandSpec = {
     'onBudget',
     'graceSeconds',
     'webhook',
-    'dataPath',
     ...SOURCE_OPTIONS,
     ...TRACE_OPTIONS,
     ...PRICING_OPTIONS,

@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import { isRepriced, keptPricing } from './kept-pricing.ts';
 import { openPricing, refreshFeeds, refuseGap } from './pricing.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
+import { parseCounts } from './run-counts.ts';
 
 /** The report of a stored run; options given here replace those that its books were kept under. */
 export async function storedReport(
@@ -34,11 +35,13 @@ export async function storedReport(
     });
   }
   const machine = parseMachine(stored.facts['machine']);
+  const counts = parseCounts(stored.facts['counts']);
   const report = reportOf(account.books(stored), {
     config: merged,
     pricing,
     charges,
     context,
+    ...counts,
     ...(machine === undefined ? {} : { machine }),
   });
   return { report, profile: charges.profile };

@@ -1,12 +1,18 @@
-// --data-path: what a run moved over the network, as the article's E_data.
+// What a run moved over the network and its disks: counted where --data-path asks for it, kept in the ledger, and made
+// the article's E_data with what the inputs file says of kept data.
 
 import { transferKilowattHoursPerGigabyte } from '../estimate/energy.ts';
+import { keptEnergy } from '../estimate/run-inputs.ts';
 import type { Config } from '../options.ts';
+import { present } from '../report/present.ts';
 import type { ReportData } from '../report/report.ts';
-import { readTransferredBytes } from '../source/network.ts';
+import { readTraffic, type Traffic } from '../source/traffic.ts';
 import { toUnixMilliseconds, type Instant } from '../units.ts';
+import type { Pricing } from './pricing.ts';
 
 const BYTES_PER_GIGABYTE = 1e9;
+const BYTES_PER_TERABYTE = 1e12;
+const SECONDS_PER_HOUR = 3600;
 
 const METHODS = {
   wan: 'an allocation of the networks’ energy, not a marginal figure',
@@ -16,29 +22,82 @@ const METHODS = {
 
 /** The bytes of a run, from its start on. */
 export interface TransferMeter {
-  /** E_data up to now; undefined where the bytes are not known. */
-  read(end: Instant): Promise<ReportData | undefined>;
+  /** What was moved up to now; a counter that went back was reset, and says nothing. */
+  read(): Promise<Traffic>;
 }
 
 /** Begins to count; undefined where --data-path was not given. */
-export function openTransferMeter(config: Config): TransferMeter | undefined {
-  const { dataPath } = config;
+export function openTransferMeter({ dataPath }: Config): TransferMeter | undefined {
   if (dataPath === undefined) return undefined;
-  const before = readTransferredBytes();
+  const before = readTraffic();
   return {
-    async read(end) {
-      const [first, last] = await Promise.all([before, readTransferredBytes()]);
-      // A counter that went back was reset with its interface: what was moved is not known.
-      if (first === undefined || last === undefined || last < first) return undefined;
-      const year = new Date(toUnixMilliseconds(end)).getUTCFullYear();
-      const perGigabyte = transferKilowattHoursPerGigabyte(dataPath, year);
-      const transferredBytes = last - first;
-      return {
-        energyKilowattHours: (transferredBytes / BYTES_PER_GIGABYTE) * perGigabyte,
-        transferredBytes,
-        provenance: 'derived',
-        method: `${Number(perGigabyte.toPrecision(3))} kWh/GB (${dataPath}, ${year}): ${METHODS[dataPath]}; bytes of the default interface`,
+    async read() {
+      const [first, last] = await Promise.all([before, readTraffic()]);
+      const moved = (key: keyof Traffic): number | undefined => {
+        const [from, to] = [first[key], last[key]];
+        return from === undefined || to === undefined || to < from ? undefined : to - from;
       };
+      return present({
+        networkBytes: moved('networkBytes'),
+        diskReadBytes: moved('diskReadBytes'),
+        diskWrittenBytes: moved('diskWrittenBytes'),
+      });
     },
+  };
+}
+
+/** E_data of a run, of what is known of it; undefined where that is nothing. */
+export function dataOf(
+  span: { readonly startSeconds: Instant; readonly endSeconds: Instant },
+  parts: {
+    readonly config: Pick<Config, 'dataPath'>;
+    readonly pricing: Pick<Pricing, 'inputs' | 'powerUsageEffectiveness'>;
+    readonly traffic: Traffic;
+  },
+): ReportData | undefined {
+  const { config, pricing, traffic: moved } = parts;
+  const year = new Date(toUnixMilliseconds(span.endSeconds)).getUTCFullYear();
+  const transfer = transferOf(config.dataPath, moved.networkBytes, year);
+  const kept =
+    pricing.inputs &&
+    keptEnergy(
+      pricing.inputs,
+      (span.endSeconds - span.startSeconds) / SECONDS_PER_HOUR,
+      pricing.powerUsageEffectiveness.value,
+    );
+  if (transfer === undefined && kept === undefined) return undefined;
+  const energyKilowattHours = (transfer?.kilowattHours ?? 0) + (kept?.kilowattHours.mid ?? 0);
+  const rated = kept === undefined ? 0 : kept.hours.mid * kept.ratedKilowatts.mid;
+  return present({
+    energyKilowattHours,
+    transferredBytes: transfer && moved.networkBytes,
+    storedByteHours: kept && kept.terabyteHours.mid * BYTES_PER_TERABYTE,
+    transferKilowattHours: transfer?.kilowattHours,
+    storageKilowattHours: kept?.kilowattHours.mid,
+    ...(transfer !== undefined && {
+      diskReadBytes: moved.diskReadBytes,
+      diskWrittenBytes: moved.diskWrittenBytes,
+    }),
+    k: rated > 0 ? energyKilowattHours / rated : undefined,
+    provenance: kept === undefined ? 'derived' : 'assumed',
+    method: [
+      ...(transfer === undefined ? [] : [transfer.method]),
+      ...(kept === undefined
+        ? []
+        : [`storage on ${kept.media} as given, × replicas × PUE; k of its rated power`]),
+    ].join('; '),
+  });
+}
+
+function transferOf(
+  path: Config['dataPath'],
+  networkBytes: number | undefined,
+  year: number,
+): { readonly kilowattHours: number; readonly method: string } | undefined {
+  if (path === undefined || networkBytes === undefined) return undefined;
+  const perGigabyte = transferKilowattHoursPerGigabyte(path, year);
+  return {
+    kilowattHours: (networkBytes / BYTES_PER_GIGABYTE) * perGigabyte,
+    method: `${Number(perGigabyte.toPrecision(3))} kWh/GB (${path}, ${year}): ${METHODS[path]}; bytes of the default interface`,
   };
 }

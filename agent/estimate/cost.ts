@@ -87,7 +87,7 @@ function payOf(person: Person): Range {
 }
 
 /** Rent, or capex (1 − residual) ÷ (life · 8760 · utilisation) + operation, per GPU-hour. */
-function gpuHourRate(hardware: Hardware): Range | undefined {
+export function gpuHourRate(hardware: Hardware): Range | undefined {
   switch (hardware.kind) {
     case 'bought':
       return undefined;
@@ -112,7 +112,8 @@ function hardwareCost(
   return rate === undefined || gpuHours === undefined ? undefined : productOf(rate, gpuHours);
 }
 
-function labellingCost({ amount, personHours, payPerHour }: Labelling): Range | undefined {
+/** Money as given, or hours × pay; undefined where the plan says neither. */
+export function labellingCost({ amount, personHours, payPerHour }: Labelling): Range | undefined {
   if (amount !== undefined) return amount;
   if (personHours === undefined || payPerHour === undefined) return undefined;
   return productOf(personHours, payPerHour);

@@ -41,7 +41,9 @@ const WAN_KILOWATT_HOURS_PER_GIGABYTE_2015 = 0.06;
 /** Cloud Carbon Footprint's methodology. */
 const CLOUD_KILOWATT_HOURS_PER_GIGABYTE = 0.001;
 /** Cloud Carbon Footprint's methodology: watts per terabyte. */
-const STORAGE_WATTS_PER_TERABYTE = { hdd: 0.65, ssd: 1.2 } as const;
+export const STORAGE_WATTS_PER_TERABYTE = { hdd: 0.65, ssd: 1.2 } as const;
+/** What bytes are kept on. */
+export type StorageMedia = keyof typeof STORAGE_WATTS_PER_TERABYTE;
 
 /** All energy of a plan. */
 export function energyOf(basis: Basis): EnergyParts {
@@ -79,6 +81,17 @@ export function transferKilowattHoursPerGigabyte(
       return 0;
   }
 }
+
+/** Energy of keeping terabyte-hours, replicas counted, on disks whose building has a PUE (ECONOMICS.md §4). */
+export const storageKilowattHours = (
+  terabyteHours: Range,
+  media: StorageMedia,
+  powerUsageEffectiveness: Range,
+): Range =>
+  scaled(
+    productOf(terabyteHours, powerUsageEffectiveness),
+    STORAGE_WATTS_PER_TERABYTE[media] / WATTS_PER_KILOWATT,
+  );
 
 function phaseEnergy(phase: Phase, pue: Range): PhaseEnergy {
   switch (phase.kind) {
@@ -127,23 +140,26 @@ function dataEnergies(data: PlannedData, pue: Range): DataEnergy[] {
   }
   if (data.storage !== undefined) {
     const { terabytes, hours, media, replication } = data.storage;
-    const watts = STORAGE_WATTS_PER_TERABYTE[media];
     energies.push({
       key: 'dataStorageKilowattHours',
       label: `Storage (${media})`,
-      kilowattHours: scaled(
-        productOf(terabytes, hours, replication, pue),
-        watts / WATTS_PER_KILOWATT,
-      ),
+      kilowattHours: storageKilowattHours(productOf(terabytes, hours, replication), media, pue),
     });
   }
   return energies;
 }
 
 function acquisitionOf(data: PlannedData | undefined): { acquisition?: Range } {
-  if (data?.acquisitionKilowattHoursPerGigabyte === undefined) return {};
-  if (data.sizeGigabytes === undefined) return {};
-  return { acquisition: productOf(data.sizeGigabytes, data.acquisitionKilowattHoursPerGigabyte) };
+  const acquisition = acquisitionKilowattHours(data);
+  return acquisition === undefined ? {} : { acquisition };
+}
+
+/** kWh of getting the data: GB × kWh/GB; undefined where one of them is not given. */
+export function acquisitionKilowattHours(
+  data: Pick<PlannedData, 'sizeGigabytes' | 'acquisitionKilowattHoursPerGigabyte'> | undefined,
+): Range | undefined {
+  const { sizeGigabytes: size, acquisitionKilowattHoursPerGigabyte: perGigabyte } = data ?? {};
+  return size === undefined || perGigabyte === undefined ? undefined : productOf(size, perGigabyte);
 }
 
 function servingOf(basis: Basis): Pick<EnergyParts, 'deployment' | 'deploymentIt' | 'requests'> {

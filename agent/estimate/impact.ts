@@ -73,7 +73,8 @@ export function impactSections(basis: Basis, energy: EnergyParts, impact: Impact
 const kilograms = (kilowattHours: Range, gramsPerKilowattHour: Range): Range =>
   scaled(productOf(kilowattHours, gramsPerKilowattHour), 1 / GRAMS_PER_KILOGRAM);
 
-function labellingKilowattHours({ labelling }: Plan): Range | undefined {
+/** Person-hours × a workstation's power; undefined where the plan lacks one of them. */
+export function labellingKilowattHours({ labelling }: Pick<Plan, 'labelling'>): Range | undefined {
   if (labelling?.personHours === undefined || labelling.workstationWatts === undefined) {
     return undefined;
   }

@@ -143,7 +143,8 @@ export interface Plan {
   readonly regions?: Readonly<Record<string, number>> | undefined;
 }
 
-const quantity: z.ZodType<Range> = z.union(
+/** A number ≥ 0, or a range of them: what every quantity in a file may be. */
+export const quantity: z.ZodType<Range> = z.union(
   [
     z.number().nonnegative().transform(exactly),
     z
@@ -158,9 +159,18 @@ const quantity: z.ZodType<Range> = z.union(
   ],
   { error: 'it is no number ≥ 0 and no range of them' },
 );
-const positive = quantity.refine((range) => range.low > 0, { message: 'it must be above 0' });
-const ratio = quantity.refine((range) => range.high <= 1, { message: 'a ratio is at most 1' });
-const nonzeroRatio = ratio.refine((range) => range.low > 0, { message: 'it must be above 0' });
+/** The same above 0. */
+export const positive: z.ZodType<Range> = quantity.refine((range) => range.low > 0, {
+  message: 'it must be above 0',
+});
+/** The same up to 1. */
+export const ratio: z.ZodType<Range> = quantity.refine((range) => range.high <= 1, {
+  message: 'a ratio is at most 1',
+});
+/** The same above 0 and up to 1. */
+export const nonzeroRatio: z.ZodType<Range> = ratio.refine((range) => range.low > 0, {
+  message: 'it must be above 0',
+});
 const pue = quantity.refine((range) => range.low >= 1, { message: 'PUE is at least 1' });
 const formula = { k: quantity, hours: quantity, kilowatts: quantity };
 const phaseName = z.string().default('training');

@@ -4,7 +4,8 @@ import { isObserved } from '../account/gpu-energy.ts';
 import type { DeviceBooks, WindowBooks } from '../account.ts';
 import type { Warning } from '../model.ts';
 import { between, toKilowattHours } from '../units.ts';
-import { coverageOf, deviceLineOf, unbridgedSecondsOf } from './device.ts';
+import { withBeside } from './beside.ts';
+import { coverageOf, deviceLineOf, netCostOf, unbridgedSecondsOf } from './device.ts';
 import {
   figure,
   knownFigure,
@@ -63,6 +64,7 @@ function windowOf({ window, totals }: WindowBooks): ReportWindow {
         uncertaintyJoules: figure(totals.uncertaintyJoules),
       }
     : undefined;
+  const energyCost = known && knownFigure(netCostOf(totals));
   return {
     name,
     startTime: isoTime(startSeconds),
@@ -75,6 +77,10 @@ function windowOf({ window, totals }: WindowBooks): ReportWindow {
       tokens,
       joulesPerStep: perThing(known?.gpuJoules, steps),
       joulesPerToken: perThing(known?.gpuJoules, tokens),
+      energyCost,
+      locationBasedGrams: known && knownFigure(totals.locationBasedGrams),
+      costPerStep: perThing(energyCost, steps),
+      costPerToken: perThing(energyCost, tokens),
     }),
   };
 }
@@ -103,6 +109,7 @@ function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['c
     marketBasedMethod: grid.market && `${grid.market.source}: ${grid.market.method}`,
     intensityGramsPerKilowattHourMean: knownFigure(intensity),
     zone: grid.zone,
+    region: grid.region,
     dataset: grid.dataset,
     vintage: grid.vintage,
     provenance: grid.provenance,
@@ -151,14 +158,13 @@ export function buildReport(input: ReportInput): Report {
   const energy = energyOfAll(parts);
   const run = runOf(input);
   const compute = computeOfAll(parts, energy, run.durationSeconds);
-  return present({
+  const core: Report = present({
     schema: REPORT_SCHEMA,
     generatedAt: isoTime(input.generatedSeconds),
     wattmeterVersion: input.version,
     run,
     energy,
     compute,
-    data: input.data,
     devices,
     hosts: hosts.length > 0 ? hosts : undefined,
     cost: costOf({
@@ -169,15 +175,12 @@ export function buildReport(input: ReportInput): Report {
       ...present({
         facilityKilowattHours: compute.energyKilowattHours,
         pricePeriods: input.pricePeriods,
-        otherCosts: input.otherCosts,
       }),
     }),
     carbon: carbonOf(input, energy),
-    embodied: input.embodied,
-    water: input.water,
-    social: input.social,
     windows: books.windows.map(windowOf),
     input: inputOf(input.inputs ?? []),
     warnings: [...books.warnings, ...findingsOf(energy, devices.length, books.warnings)],
   });
+  return withBeside(core, input);
 }

@@ -4,6 +4,7 @@ import { isObserved } from '../account/gpu-energy.ts';
 import type { DeviceBooks, Totals, UncertaintyComponents } from '../account.ts';
 import { meanPower } from '../units.ts';
 import { figure, knownFigure, secondsFigure, sum } from './figure.ts';
+import { idleTimeOf } from './idle.ts';
 import { present } from './present.ts';
 import type { ReportDevice, ReportUncertainty } from './report.ts';
 
@@ -79,7 +80,13 @@ const chargesOf = (
   });
 
 /** The line of a device; of one that was never observed, energy and all that follows from it is unknown. */
-export function deviceLineOf({ device, sensor, totals, warnings }: DeviceBooks): ReportDevice {
+export function deviceLineOf({
+  device,
+  sensor,
+  totals,
+  idle,
+  warnings,
+}: DeviceBooks): ReportDevice {
   const gapSeconds = unbridgedSecondsOf(totals);
   const observedSeconds = secondsFigure(totals.observedSeconds);
   const isKnown = isObserved(totals);
@@ -117,6 +124,10 @@ export function deviceLineOf({ device, sensor, totals, warnings }: DeviceBooks):
       origin: sensor.origin,
     }),
     ...(isKnown && chargesOf(totals)),
+    ...present({
+      utilizationRatioMean: knownFigure(idle?.utilizationRatioMean),
+      idle: idleTimeOf(idle),
+    }),
     warnings,
   };
 }

@@ -3,8 +3,8 @@
 import { iso31661 } from 'iso-3166';
 
 import { csvOf } from './csv.ts';
-import { sumOfKnown } from './figure.ts';
-import type { Report, ReportHost } from './report.ts';
+import { sum, sumOfKnown } from './figure.ts';
+import type { Report, ReportHost, ReportRegion } from './report.ts';
 import { modelsInWords } from './words.ts';
 
 const BYTES_PER_GIBIBYTE = 1024 ** 3;
@@ -35,8 +35,25 @@ function emissionsRateOf(report: Report): number | undefined {
   return kilograms === undefined || durationSeconds === 0 ? undefined : kilograms / durationSeconds;
 }
 
-const zoneOf = ({ carbon }: Report): string | undefined =>
-  'missing' in carbon ? undefined : carbon.zone;
+/** The country, where the zone is one and no grid within it. */
+function countryOf({ carbon }: Report): string | undefined {
+  if ('missing' in carbon) return undefined;
+  const code = carbon.region?.country ?? carbon.zone;
+  return /^[A-Z]{3}$/.test(code) ? code : undefined;
+}
+
+const regionOf = ({ carbon }: Report): ReportRegion | undefined =>
+  'missing' in carbon ? undefined : carbon.region;
+
+/** Over the GPUs' time in which it is known. */
+function utilizationPercentOf({ devices }: Report): number | undefined {
+  const known = devices.flatMap(({ idle, utilizationRatioMean: mean }) =>
+    idle === undefined || mean === undefined ? [] : [{ seconds: idle.knownSeconds, mean }],
+  );
+  const whole = sum(known.map(({ seconds }) => seconds));
+  if (whole === 0) return undefined;
+  return (100 * sum(known.map(({ seconds, mean }) => seconds * mean))) / whole;
+}
 
 const COLUMNS = {
   timestamp: ({ run }) => run.endTime.slice(0, 19),
@@ -54,11 +71,11 @@ const COLUMNS = {
   ram_energy: (report) => energyOf(memoryOf(report)),
   energy_consumed: ({ compute }) => compute.energyKilowattHours,
   water_consumed: ({ water }) => water?.waterLitres,
-  country_name: (report) => iso31661.find(({ alpha3 }) => alpha3 === zoneOf(report))?.name,
-  country_iso_code: zoneOf,
+  country_name: (report) => iso31661.find(({ alpha3 }) => alpha3 === countryOf(report))?.name,
+  country_iso_code: countryOf,
   region: unknown,
-  cloud_provider: unknown,
-  cloud_region: unknown,
+  cloud_provider: (report) => regionOf(report)?.provider,
+  cloud_region: (report) => regionOf(report)?.name,
   os: ({ run }) => run.machine?.operatingSystem,
   python_version: unknown,
   codecarbon_version: ({ wattmeterVersion }) => `wattmeter ${wattmeterVersion}`,
@@ -74,10 +91,11 @@ const COLUMNS = {
       : run.machine.memoryBytes / BYTES_PER_GIBIBYTE,
   tracking_mode: () => 'machine',
   cpu_utilization_percent: unknown,
-  gpu_utilization_percent: unknown,
+  gpu_utilization_percent: utilizationPercentOf,
   ram_utilization_percent: unknown,
   ram_used_gb: unknown,
-  on_cloud: unknown,
+  // CodeCarbon knows Y and N; who names no region may still be in a cloud.
+  on_cloud: (report) => (regionOf(report) === undefined ? undefined : 'Y'),
   pue: ({ energy }) => energy.powerUsageEffectiveness,
   wue: unknown,
 } satisfies Record<string, (report: Report) => Cell>;

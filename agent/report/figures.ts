@@ -1,36 +1,31 @@
 // The report's main figures in words, one a line, each with what it stands on. Text, HTML and Markdown show the same.
 
-import { clip, plain } from '../display/line.ts';
 import {
   formatDuration,
   formatEnergy,
   formatMass,
-  formatMoney,
   formatNumber,
   formatPercent,
   formatPower,
   formatRatio,
   formatValue,
 } from '../display/quantity.ts';
+import { idleRows, moneyRows, perRows } from './bill-figures.ts';
+import { energyAndMass, type Figure } from './figure-row.ts';
+import { givenRows } from './given-figures.ts';
 import type { Report } from './report.ts';
-import { energyInWords, gapsInWords, labelled, priceInWords } from './words.ts';
-
-const LABEL_WIDTH = 16;
-
-/** One figure; the note says by what, of what or why. */
-export interface Figure {
-  readonly label: string;
-  readonly value: string;
-  readonly note?: string;
-}
+import { energyInWords, gapsInWords, labelled, placeInWords } from './words.ts';
 
 /** The figures in the order in which a reader asks for them. */
 export function figuresOf(report: Report): Figure[] {
   return [
     ...energyRows(report),
     ...moneyRows(report),
+    ...idleRows(report),
     ...carbonRows(report),
     ...besideRows(report),
+    ...givenRows(report),
+    ...perRows(report),
     ...computeRows(report),
     ...coverageRows(report),
   ];
@@ -63,39 +58,11 @@ function energyRows({ energy, devices }: Report): Figure[] {
   return [...rows, { label: 'E_compute', value, note }];
 }
 
-function moneyRows(report: Report): Figure[] {
-  const { cost } = report;
-  const { currency, energyCost, creditCost } = cost;
-  if (energyCost === undefined) {
-    const why = `not known: ${cost.missing ?? 'no price'}`;
-    return [{ label: 'Energy cost', value: why }, ...otherCostRows(report)];
-  }
-  const rows: Figure[] = [
-    {
-      label: 'Energy cost',
-      value: formatMoney(energyCost, currency, cost.uncertaintyCost),
-      note: priceInWords(report),
-    },
-  ];
-  if (creditCost !== undefined) {
-    const value = formatMoney(creditCost, currency);
-    rows.push({ label: '  credits', value, note: 'at negative prices, already taken off' });
-  }
-  return [...rows, ...otherCostRows(report)];
-}
-
-const otherCostRows = ({ cost }: Report): Figure[] =>
-  (cost.otherCosts ?? []).map(({ name, amountCost, provenance, source, includesEnergy }) => ({
-    label: clip(plain(name), LABEL_WIDTH),
-    value: formatMoney(amountCost, cost.currency),
-    note: labelled(`${source}${includesEnergy ? '; includes energy' : ''}`, provenance),
-  }));
-
 function carbonRows({ carbon }: Report): Figure[] {
   if ('missing' in carbon) return [{ label: 'Carbon', value: `not known: ${carbon.missing}` }];
   const { intensityGramsPerKilowattHourMean: intensity, marketBasedGrams } = carbon;
   const mean = intensity === undefined ? '' : ` ${formatValue(intensity)} g/kWh`;
-  const basis = labelled(`location-based, ${carbon.zone}${mean}`, carbon.provenance);
+  const basis = labelled(`location-based, ${placeInWords(carbon)}${mean}`, carbon.provenance);
   const rows: Figure[] = [
     {
       label: 'Carbon (CO2e)',
@@ -110,7 +77,7 @@ function carbonRows({ carbon }: Report): Figure[] {
   return rows;
 }
 
-function besideRows({ embodied, water, social, data }: Report): Figure[] {
+function besideRows({ embodied, water, data }: Report): Figure[] {
   const rows: Figure[] = [];
   if (embodied !== undefined) {
     const note = labelled(embodied.source, embodied.provenance);
@@ -120,14 +87,11 @@ function besideRows({ embodied, water, social, data }: Report): Figure[] {
     const value = `${formatValue(water.waterLitres)} L`;
     rows.push({ label: 'Water', value, note: labelled(water.source, water.provenance) });
   }
-  if (social !== undefined) {
-    const value = formatMoney(social.socialCost, social.currency);
-    rows.push({ label: 'Social cost', value, note: labelled(social.source, social.provenance) });
-  }
   if (data !== undefined) {
-    const k = data.k === undefined ? '' : `k ${formatValue(data.k)}; `;
+    const k = data.k === undefined ? '' : `k ${formatNumber(data.k, 3)}; `;
     const note = labelled(`${k}${data.method ?? 'transfer and storage'}`, data.provenance);
-    rows.push({ label: 'E_data', value: `${formatValue(data.energyKilowattHours)} kWh`, note });
+    const value = energyAndMass(data.energyKilowattHours, data.locationBasedGrams);
+    rows.push({ label: 'E_data', value, note });
   }
   return rows;
 }

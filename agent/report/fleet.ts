@@ -207,6 +207,7 @@ function carbonOfFleet(
     marketBasedMethod: market === undefined ? undefined : method,
     intensityGramsPerKilowattHourMean: knownFigure(intensity),
     zone: grid.zone,
+    region: grid.region,
     dataset: grid.dataset,
     vintage: grid.vintage,
     provenance: grid.provenance,

@@ -1,14 +1,15 @@
 // The report as one HTML file that needs nothing else: no script, no font, no request; prints on paper.
 
-import { formatDuration, formatPercent, formatPower } from '../display/quantity.ts';
+import { formatDuration, formatPercent, formatPower, formatValue } from '../display/quantity.ts';
 import { figuresOf } from './figures.ts';
 import { powerProfile, type PowerSeries } from './power-profile.ts';
-import type { Report, ReportDevice } from './report.ts';
+import type { Report, ReportDevice, ReportWindow } from './report.ts';
 import {
   energyInWords,
   hostInWords,
   methodSentence,
   modelsInWords,
+  savingsInWords,
   uncertaintySentence,
 } from './words.ts';
 
@@ -82,16 +83,49 @@ function deviceTable({ devices }: Report): string {
   return `<h2>${escapeHtml(modelsInWords(devices))}</h2>${tableOf(titles, rows, names.length)}`;
 }
 
-function windowTable({ windows }: Report): string {
+/** What a window may tell beside its energy; a column that no window fills is left out. */
+function windowExtras({ windows, cost }: Report): readonly {
+  readonly title: string;
+  readonly valueOf: (window: ReportWindow) => number | undefined;
+}[] {
+  return [
+    { title: 'J/step', valueOf: (window: ReportWindow) => window.joulesPerStep },
+    { title: 'J/token', valueOf: (window: ReportWindow) => window.joulesPerToken },
+    { title: cost.currency, valueOf: (window: ReportWindow) => window.energyCost },
+    { title: `${cost.currency}/step`, valueOf: (window: ReportWindow) => window.costPerStep },
+    { title: `${cost.currency}/token`, valueOf: (window: ReportWindow) => window.costPerToken },
+  ].filter(({ valueOf }) => windows.some((window) => valueOf(window) !== undefined));
+}
+
+function windowTable(report: Report): string {
+  const { windows } = report;
   if (windows.length === 0) return '';
-  const rows = windows.map(({ name, durationSeconds, gpuJoules, uncertaintyJoules }) =>
+  const extras = windowExtras(report);
+  const rows = windows.map((window) =>
     rowOf([
-      cell(name),
-      cell(formatDuration(durationSeconds), 'number'),
-      cell(energyInWords(gpuJoules, uncertaintyJoules), 'number'),
+      cell(window.name),
+      cell(formatDuration(window.durationSeconds), 'number'),
+      cell(energyInWords(window.gpuJoules, window.uncertaintyJoules), 'number'),
+      ...extras.map(({ valueOf }) => {
+        const value = valueOf(window);
+        return cell(value === undefined ? '–' : formatValue(value), 'number');
+      }),
     ]),
   );
-  return `<h2>Windows</h2>${tableOf(['window', 'duration', 'energy'], rows, 1)}`;
+  const titles = ['window', 'duration', 'energy', ...extras.map(({ title }) => title)];
+  return `<h2>Windows</h2>${tableOf(titles, rows, 1)}`;
+}
+
+function leverTable({ levers = [], cost }: Report): string {
+  if (levers.length === 0) return '';
+  const rows = levers.map((lever) =>
+    rowOf([
+      `<th scope="row">${escapeHtml(lever.name)}</th>`,
+      cell(savingsInWords(lever, cost.currency)),
+      cell(`${lever.breakEven} (${lever.provenance}; ${lever.source})`, 'note'),
+    ]),
+  );
+  return `<h2>Levers</h2>${tableOf(['lever', 'saves', 'break-even'], rows, 3)}`;
 }
 
 function figureTable(report: Report): string {
@@ -125,6 +159,7 @@ export function formatHtml(report: Report, options: HtmlOptions = {}): string {
     profile === '' ? '' : `<h2>Power</h2>${profile}`,
     deviceTable(report),
     windowTable(report),
+    leverTable(report),
     `<h2>Method</h2><p>${escapeHtml(`${methodSentence(report.devices)} ${uncertaintySentence(report)}`.trim())}</p>`,
     warnings.length === 0 ? '' : `<h2>Warnings</h2><ul class="alarm">${warnings.join('\n')}</ul>`,
   ].filter((section) => section !== '');

@@ -4,7 +4,8 @@ import type { Books } from '../account.ts';
 import type { MalformedLine, Provenance } from '../model.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Instant, KilowattHours } from '../units.ts';
-import type { ReportCostLine, ReportData, ReportMachine, ReportNote } from './report.ts';
+import type { BesideFacts } from './beside.ts';
+import type { ReportMachine, ReportRegion } from './report.ts';
 
 /** Who says what a kilowatt-hour costs; a Tariff fits. */
 export interface TariffFacts {
@@ -19,6 +20,7 @@ export interface TariffFacts {
 /** Who says how much CO₂e a kilowatt-hour carries; a Grid fits. */
 interface GridFacts {
   readonly zone: string;
+  readonly region?: ReportRegion;
   readonly dataset: string;
   readonly vintage: string;
   readonly provenance: Provenance;
@@ -42,7 +44,7 @@ export interface InputFacts {
 }
 
 /** Everything `buildReport` asks for. */
-export interface ReportInput {
+export interface ReportInput extends BesideFacts {
   readonly books: Books;
   readonly generatedSeconds: Instant;
   readonly version: string;
@@ -56,9 +58,4 @@ export interface ReportInput {
   readonly pricePeriods?: readonly PricePeriodFacts[];
   readonly machine?: ReportMachine;
   readonly inputs?: readonly InputFacts[];
-  readonly data?: ReportData;
-  readonly embodied?: ReportNote & { readonly embodiedGrams: number };
-  readonly water?: ReportNote & { readonly waterLitres: number };
-  readonly social?: ReportNote & { readonly socialCost: number; readonly currency: string };
-  readonly otherCosts?: readonly ReportCostLine[];
 }

@@ -16,6 +16,7 @@ import {
   labelled,
   methodSentence,
   modelsInWords,
+  placeInWords,
   priceInWords,
   uncertaintySentence,
 } from './words.ts';
@@ -54,7 +55,7 @@ function facilitySentence(report: Report): string {
   const intensity = mean === undefined ? '' : ` at ${formatValue(mean)} g/kWh`;
   return (
     `${base} Location-based emissions are ${grams} CO₂e${intensity} ` +
-    `(${escaped(`${carbon.zone}; ${carbon.dataset}; ${carbon.vintage}`)}).`
+    `(${escaped(`${placeInWords(carbon)}; ${carbon.dataset}; ${carbon.vintage}`)}).`
   );
 }
 

@@ -12,8 +12,9 @@ import {
   sum,
   sumIfKnown,
 } from './figure.ts';
+import { idleTimeOfAll } from './idle.ts';
 import { present } from './present.ts';
-import type { ReportDevice, ReportUncertainty } from './report.ts';
+import type { ReportDevice, ReportIdleTime, ReportUncertainty } from './report.ts';
 
 /** A device's line, where and when. */
 export interface LineOfReport {
@@ -147,6 +148,26 @@ function componentsOf(shares: readonly Share[]): ReportUncertainty {
   };
 }
 
+/** Of the parts that know it, each to its share; time of the others stays unknown. */
+function idleOfShares(
+  shares: readonly Share[],
+): Partial<Pick<ReportDevice, 'utilizationRatioMean' | 'idle'>> {
+  const times = shares.flatMap(({ line: { idle, utilizationRatioMean = 0 }, share }) =>
+    idle === undefined ? [] : [{ time: shareOfIdle(idle, share), utilizationRatioMean }],
+  );
+  const idle = idleTimeOfAll(times.map(({ time }) => time));
+  if (idle === undefined) return {};
+  const busy = sum(
+    times.map(({ time, utilizationRatioMean }) => time.knownSeconds * utilizationRatioMean),
+  );
+  return { idle, ...present({ utilizationRatioMean: perThing(busy, idle.knownSeconds) }) };
+}
+
+const shareOfIdle = (idle: ReportIdleTime, share: number): ReportIdleTime =>
+  Object.fromEntries(
+    Object.entries(idle).map(([key, amount]) => [key, amount * share]),
+  ) as unknown as ReportIdleTime;
+
 function gapsOf(shares: readonly Share[]): ReportDevice['gapSecondsByReason'] {
   const gaps: Record<string, number> = {};
   for (const { line, share } of shares) {
@@ -224,6 +245,7 @@ function mergedLine(
     uncertaintyCost: knownOf(observed, 'uncertaintyCost'),
     locationBasedGrams: knownOf(observed, 'locationBasedGrams'),
     marketBasedGrams: knownOf(observed, 'marketBasedGrams'),
+    ...idleOfShares(counted),
     warnings: lines.flatMap(({ warnings }) => warnings),
   });
 }

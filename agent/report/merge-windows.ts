@@ -9,6 +9,7 @@ import {
   rootOfSquares,
   secondsFigure,
   sum,
+  sumIfKnown,
   sumOfKnown,
 } from './figure.ts';
 import { present } from './present.ts';
@@ -53,6 +54,7 @@ function mergedWindow(windows: readonly ReportWindow[]): ReportWindow {
       .at(-1) ?? '';
   const observed = windows.filter((window) => window.gpuJoules !== undefined);
   const gpuJoules = knownFigure(sumOfKnown(observed.map((window) => window.gpuJoules)));
+  const energyCost = knownFigure(sumIfKnown(observed.map((window) => window.energyCost)));
   const steps = agreed(windows.map((window) => window.steps));
   const tokens = agreed(windows.map((window) => window.tokens));
   const durations = windows.map((window) => window.durationSeconds);
@@ -73,6 +75,12 @@ function mergedWindow(windows: readonly ReportWindow[]): ReportWindow {
       tokens,
       joulesPerStep: perThing(gpuJoules, steps),
       joulesPerToken: perThing(gpuJoules, tokens),
+      energyCost,
+      locationBasedGrams: knownFigure(
+        sumIfKnown(observed.map((window) => window.locationBasedGrams)),
+      ),
+      costPerStep: perThing(energyCost, steps),
+      costPerToken: perThing(energyCost, tokens),
     }),
   };
 }

@@ -13,6 +13,7 @@ import {
   sum,
   sumIfKnown,
 } from './figure.ts';
+import { withBeside } from './beside.ts';
 import { mergeLines, type LineOfReport } from './merge-lines.ts';
 import { mergeWindows } from './merge-windows.ts';
 import { nodesOf } from './nodes.ts';
@@ -27,6 +28,7 @@ import {
   type ReportHost,
   type ReportRun,
 } from './report.ts';
+import { socialPriceOf } from './social.ts';
 import { instantOf, isoTime } from './time.ts';
 import { computeOfAll, energyOfAll, observedOf } from './total.ts';
 import { NOTHING_MEASURED } from './words.ts';
@@ -58,7 +60,10 @@ export function mergeReports(reports: readonly Report[], facts: MergeFacts): Rep
     powerUsageEffectiveness: effectivenessOf(reports, [...devices, ...hostLines]),
   };
   const energy = energyOfAll(parts);
-  return {
+  const socialPrice = common(
+    reports.map(({ social }) => (social === undefined ? undefined : socialPriceOf(social))),
+  );
+  const core: Report = {
     schema: REPORT_SCHEMA,
     generatedAt: isoTime(facts.generatedSeconds),
     wattmeterVersion: facts.version,
@@ -71,8 +76,13 @@ export function mergeReports(reports: readonly Report[], facts: MergeFacts): Rep
     cost: mergeCosts(reports, [...devices, ...hostLines]),
     carbon: mergeCarbon(reports, [...devices, ...hostLines], energy),
     windows: mergeWindows(reports),
-    warnings: [...distinctWarnings(reports), ...gpus.warnings, ...leftOut(reports)],
+    warnings: [
+      ...distinctWarnings(reports),
+      ...gpus.warnings,
+      ...leftOut(reports, socialPrice !== undefined),
+    ],
   };
+  return withBeside(core, present({ socialPrice }));
 }
 
 function checkCurrencies(reports: readonly Report[]): void {
@@ -238,6 +248,7 @@ function mergeCarbon(
       market === undefined ? undefined : joined(methods.filter((method) => method !== undefined)),
     intensityGramsPerKilowattHourMean: knownFigure(intensity),
     zone: joined(known.map(({ zone }) => zone)),
+    region: common(known.map(({ region }) => region)),
     dataset: joined(known.map(({ dataset }) => dataset)),
     vintage: joined(known.map(({ vintage }) => vintage)),
     provenance: weakest(known.map(({ provenance }) => provenance)),
@@ -252,13 +263,15 @@ function distinctWarnings(reports: readonly Report[]): Warning[] {
   return [...byText.values()];
 }
 
-const BESIDE = ['data', 'embodied', 'water', 'social'] as const;
+const BESIDE = ['data', 'embodied', 'water', 'acquisition', 'labelling', 'levers'] as const;
 
 /** Figures that a report holds for its host and not for a device: two ranks would count them twice. */
-function leftOut(reports: readonly Report[]): Warning[] {
+function leftOut(reports: readonly Report[], isSocialPriced: boolean): Warning[] {
   const keys: string[] = BESIDE.filter((key) =>
     reports.some((report) => report[key] !== undefined),
   );
+  // Of the electricity alone it is priced anew, where all agree on the price.
+  if (!isSocialPriced && reports.some(({ social }) => social !== undefined)) keys.push('social');
   if (reports.some(({ cost }) => cost.otherCosts !== undefined)) keys.push('otherCosts');
   if (keys.length === 0) return [];
   const message = `Not merged, because ranks of one host would count them twice: ${keys.join(', ')}.`;

@@ -8,7 +8,7 @@ import { netCostOf } from './device.ts';
 import { figure, knownFigure, ratioOf, rootOfSquares, sum, sumIfKnown } from './figure.ts';
 import type { PricePeriodFacts, TariffFacts } from './input.ts';
 import { present } from './present.ts';
-import type { ReportCost, ReportCostLine, ReportPricePeriod } from './report.ts';
+import type { ReportCost, ReportPricePeriod } from './report.ts';
 import { isoTime } from './time.ts';
 import { NOTHING_MEASURED } from './words.ts';
 
@@ -89,7 +89,6 @@ export interface CostParts {
   readonly pricePeriods?: readonly PricePeriodFacts[];
   /** Why the energy has no price, where the caller knows better. */
   readonly missing?: string;
-  readonly otherCosts?: readonly ReportCostLine[];
 }
 
 type PricedParts = CostParts & { readonly facilityKilowattHours: number };
@@ -122,9 +121,9 @@ function meteringUncertainty(totals: readonly MoneyTotals[]): number {
 
 /** Prices the run: net cost, its uncertainty, and the rows that it is the sum of. */
 export function costOf(parts: CostParts): ReportCost {
-  const { tariff, totals, otherCosts, facilityKilowattHours } = parts;
+  const { tariff, totals, facilityKilowattHours } = parts;
   const { name, source, provenance, currency } = tariff;
-  const shared = { currency, tariff: { name, source, provenance }, ...present({ otherCosts }) };
+  const shared = { currency, tariff: { name, source, provenance } };
   if (parts.missing !== undefined) return { ...shared, missing: parts.missing };
   if (facilityKilowattHours === undefined) return { ...shared, missing: NOTHING_MEASURED };
   const net = sumIfKnown(totals.map(netCostOf));

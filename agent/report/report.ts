@@ -78,14 +78,34 @@ export interface ReportCompute {
   readonly k?: number;
 }
 
-/** The article's E_data. */
+/** The article's E_data = k·T·P: of transfer, of storage, or of both. */
 export interface ReportData {
   readonly energyKilowattHours: number;
   readonly transferredBytes?: number;
+  /** Of one copy. */
   readonly storedByteHours?: number;
+  readonly transferKilowattHours?: number;
+  readonly storageKilowattHours?: number;
+  /** Of the machine's own disks, whose power is in the node's already. */
+  readonly diskReadBytes?: number;
+  readonly diskWrittenBytes?: number;
+  /** E_data ÷ (T · the rated power of the storage); absent without storage. */
   readonly k?: number;
+  /** At the run's own mean intensity. */
+  readonly locationBasedGrams?: number;
   readonly provenance: Provenance;
   readonly method?: string;
+}
+
+/** Time at 0 % utilisation, and what was drawn meanwhile: a part of the figures that it stands with. */
+export interface ReportIdleTime {
+  /** Observed time whose utilisation is known; of the rest nobody can say whether it was idle. */
+  readonly knownSeconds: number;
+  readonly idleSeconds: number;
+  readonly energyJoules: number;
+  readonly facilityKilowattHours: number;
+  readonly energyCost?: number;
+  readonly locationBasedGrams?: number;
 }
 
 /** One GPU. */
@@ -130,6 +150,9 @@ export interface ReportDevice {
   readonly uncertaintyCost?: number;
   readonly locationBasedGrams?: number;
   readonly marketBasedGrams?: number;
+  /** Over the time in which it is known, 0–1. */
+  readonly utilizationRatioMean?: number;
+  readonly idle?: ReportIdleTime;
   readonly warnings: readonly Warning[];
 }
 
@@ -172,6 +195,13 @@ export interface ReportCostLine {
   readonly source: string;
   /** Rent includes energy: such a line and energyCost are never added up. */
   readonly includesEnergy: boolean;
+  /** Where what it stands on has a spread. */
+  readonly lowAmountCost?: number;
+  readonly highAmountCost?: number;
+  /** Of hardware: what a GPU-hour of it costs. */
+  readonly perGpuHourCost?: number;
+  /** Of rent: energyCost ÷ the rent, the part that the landlord pays on. */
+  readonly energyShareRatio?: number;
 }
 
 /** Money, in one currency. */
@@ -194,6 +224,11 @@ export interface ReportCost {
   };
   readonly periods?: readonly ReportPricePeriod[];
   readonly otherCosts?: readonly ReportCostLine[];
+  /** All that the run costs, where more than energy is known: its parts are named, none counted twice. */
+  readonly runCost?: number;
+  readonly lowRunCost?: number;
+  readonly highRunCost?: number;
+  readonly runCostParts?: readonly string[];
   readonly missing?: string;
 }
 
@@ -207,15 +242,112 @@ export interface ReportCarbon {
   /** Absent when no energy was used. */
   readonly intensityGramsPerKilowattHourMean?: number;
   readonly zone: string;
+  /** The cloud region that was named as the zone. */
+  readonly region?: ReportRegion;
   readonly dataset: string;
   readonly vintage: string;
   readonly provenance: Provenance;
+}
+
+/** A region of a cloud, in the provider's own words. */
+export interface ReportRegion {
+  /** `aws`, `azure`, `gcp` or `oci`. */
+  readonly provider: string;
+  readonly name: string;
+  readonly place: string;
+  /** ISO 3166-1 alpha-3. */
+  readonly country: string;
+  /** The grid within the country, where that is known. */
+  readonly gridZone?: string;
 }
 
 /** A figure beside the main ones, with where it comes from. */
 export interface ReportNote {
   readonly provenance: Provenance;
   readonly source: string;
+}
+
+/** The idle part of the run, in GPU-seconds, over the GPUs whose utilisation is known. */
+export interface ReportIdle extends ReportNote, ReportIdleTime {
+  /** Of the known time. */
+  readonly timeRatio: number;
+  /** Of the energy of all GPUs; a lower bound where time is unknown. */
+  readonly energyRatio?: number;
+  /** Its part of rent or owned hardware. */
+  readonly hardwareCost?: number;
+}
+
+/** What one of something took: a GPU-hour, a step, a token. */
+export interface ReportPerOne {
+  /** How many there were. */
+  readonly count: number;
+  readonly gpuJoules?: number;
+  readonly facilityKilowattHours?: number;
+  readonly energyCost?: number;
+  readonly hardwareCost?: number;
+  readonly locationBasedGrams?: number;
+}
+
+/** The bill divided: absent parts were not counted. GPU-hours are observed ones; gaps hold no energy. */
+export interface ReportPer {
+  readonly gpuHour?: ReportPerOne;
+  readonly step?: ReportPerOne;
+  readonly token?: ReportPerOne;
+}
+
+/** Getting the data: an input, no part of any measured figure. */
+export interface ReportAcquisition extends ReportNote {
+  readonly energyKilowattHours: number;
+  readonly lowKilowattHours?: number;
+  readonly highKilowattHours?: number;
+  /** At the run's own mean intensity. */
+  readonly locationBasedGrams?: number;
+  readonly lowGrams?: number;
+  readonly highGrams?: number;
+}
+
+/** Labelling: an input, no part of any measured figure. */
+export interface ReportLabelling extends ReportNote {
+  /** At the workstations. */
+  readonly energyKilowattHours?: number;
+  readonly lowKilowattHours?: number;
+  readonly highKilowattHours?: number;
+  /** At the run's own mean intensity. */
+  readonly locationBasedGrams?: number;
+  readonly lowGrams?: number;
+  readonly highGrams?: number;
+  readonly labellingCost?: number;
+  readonly lowLabellingCost?: number;
+  readonly highLabellingCost?: number;
+  readonly currency: string;
+}
+
+/** What the emissions cost society: beside the cost, never in it. */
+export interface ReportSocial extends ReportNote {
+  readonly socialCost: number;
+  readonly lowSocialCost?: number;
+  readonly highSocialCost?: number;
+  readonly currency: string;
+  readonly costPerTonne: number;
+  readonly lowCostPerTonne?: number;
+  readonly highCostPerTonne?: number;
+  /** What it is the price of. */
+  readonly emissionsGrams: number;
+  readonly emissionsParts: readonly string[];
+}
+
+/** What would have changed the bill: modelled, with the point at which it pays. Negative savings are extra costs. */
+export interface ReportLever extends ReportNote {
+  readonly id: string;
+  readonly name: string;
+  readonly savedKilowattHours?: number;
+  readonly lowSavedKilowattHours?: number;
+  readonly highSavedKilowattHours?: number;
+  readonly savedCost?: number;
+  readonly savedGrams?: number;
+  readonly breakEven: string;
+  /** The price of electricity above which it pays. */
+  readonly breakEvenPricePerKilowattHour?: number;
 }
 
 /** A named stretch of the run, over all its GPUs. */
@@ -233,6 +365,11 @@ export interface ReportWindow {
   readonly tokens?: number;
   readonly joulesPerStep?: number;
   readonly joulesPerToken?: number;
+  /** Of the GPUs' energy × PUE, net of credits. */
+  readonly energyCost?: number;
+  readonly locationBasedGrams?: number;
+  readonly costPerStep?: number;
+  readonly costPerToken?: number;
 }
 
 /** What became of the input: every line that was not understood, up to a bound. */
@@ -264,7 +401,12 @@ export interface Report {
   readonly carbon: ReportCarbon | { readonly missing: string };
   readonly embodied?: ReportNote & { readonly embodiedGrams: number };
   readonly water?: ReportNote & { readonly waterLitres: number };
-  readonly social?: ReportNote & { readonly socialCost: number; readonly currency: string };
+  readonly acquisition?: ReportAcquisition;
+  readonly labelling?: ReportLabelling;
+  readonly social?: ReportSocial;
+  readonly idle?: ReportIdle;
+  readonly per?: ReportPer;
+  readonly levers?: readonly ReportLever[];
   readonly windows: readonly ReportWindow[];
   readonly input?: ReportInputFile;
   readonly warnings: readonly Warning[];

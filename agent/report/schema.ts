@@ -76,6 +76,14 @@ const energy = z.object({
   bridgedSeconds: unknown(number),
 });
 
+const idleTime = {
+  knownSeconds: number,
+  idleSeconds: number,
+  energyJoules: number,
+  facilityKilowattHours: number,
+  energyCost: unknown(number),
+  locationBasedGrams: unknown(number),
+};
 const device = z.object({
   uuid: text,
   index: number,
@@ -112,6 +120,8 @@ const device = z.object({
   uncertaintyCost: unknown(number),
   locationBasedGrams: unknown(number),
   marketBasedGrams: unknown(number),
+  utilizationRatioMean: unknown(number),
+  idle: unknown(z.object(idleTime)),
   warnings: z.array(warning),
 });
 
@@ -142,9 +152,17 @@ const cost = z.object({
         provenance,
         source: text,
         includesEnergy: z.boolean(),
+        lowAmountCost: unknown(number),
+        highAmountCost: unknown(number),
+        perGpuHourCost: unknown(number),
+        energyShareRatio: unknown(number),
       }),
     ),
   ),
+  runCost: unknown(number),
+  lowRunCost: unknown(number),
+  highRunCost: unknown(number),
+  runCostParts: unknown(z.array(text)),
   missing: unknown(text),
 });
 
@@ -156,6 +174,9 @@ const carbon = z.union([
     marketBasedMethod: unknown(text),
     intensityGramsPerKilowattHourMean: unknown(number),
     zone: text,
+    region: unknown(
+      z.object({ provider: text, name: text, place: text, country: text, gridZone: unknown(text) }),
+    ),
     dataset: text,
     vintage: text,
     provenance,
@@ -164,6 +185,75 @@ const carbon = z.union([
 ]);
 
 const note = { provenance, source: text };
+const inputEnergy = {
+  lowKilowattHours: unknown(number),
+  highKilowattHours: unknown(number),
+  locationBasedGrams: unknown(number),
+  lowGrams: unknown(number),
+  highGrams: unknown(number),
+};
+const acquisition = z.object({ ...note, energyKilowattHours: number, ...inputEnergy });
+const labelling = z.object({
+  ...note,
+  energyKilowattHours: unknown(number),
+  ...inputEnergy,
+  labellingCost: unknown(number),
+  lowLabellingCost: unknown(number),
+  highLabellingCost: unknown(number),
+  currency: text,
+});
+const social = z.object({
+  ...note,
+  socialCost: number,
+  lowSocialCost: unknown(number),
+  highSocialCost: unknown(number),
+  currency: text,
+  costPerTonne: number,
+  lowCostPerTonne: unknown(number),
+  highCostPerTonne: unknown(number),
+  emissionsGrams: number,
+  emissionsParts: z.array(text),
+});
+const idle = z.object({
+  ...note,
+  ...idleTime,
+  timeRatio: number,
+  energyRatio: unknown(number),
+  hardwareCost: unknown(number),
+});
+const perOne = z.object({
+  count: number,
+  gpuJoules: unknown(number),
+  facilityKilowattHours: unknown(number),
+  energyCost: unknown(number),
+  hardwareCost: unknown(number),
+  locationBasedGrams: unknown(number),
+});
+const lever = z.object({
+  ...note,
+  id: text,
+  name: text,
+  savedKilowattHours: unknown(number),
+  lowSavedKilowattHours: unknown(number),
+  highSavedKilowattHours: unknown(number),
+  savedCost: unknown(number),
+  savedGrams: unknown(number),
+  breakEven: text,
+  breakEvenPricePerKilowattHour: unknown(number),
+});
+const data = z.object({
+  energyKilowattHours: number,
+  transferredBytes: unknown(number),
+  storedByteHours: unknown(number),
+  transferKilowattHours: unknown(number),
+  storageKilowattHours: unknown(number),
+  diskReadBytes: unknown(number),
+  diskWrittenBytes: unknown(number),
+  k: unknown(number),
+  locationBasedGrams: unknown(number),
+  provenance,
+  method: unknown(text),
+});
 
 /** A report as a file holds it; keys that this version does not know are dropped. */
 const reportSchema: z.ZodType<Report> = z.object({
@@ -179,16 +269,7 @@ const reportSchema: z.ZodType<Report> = z.object({
     ratedPowerWatts: unknown(number),
     k: unknown(number),
   }),
-  data: unknown(
-    z.object({
-      energyKilowattHours: number,
-      transferredBytes: unknown(number),
-      storedByteHours: unknown(number),
-      k: unknown(number),
-      provenance,
-      method: unknown(text),
-    }),
-  ),
+  data: unknown(data),
   devices: z.array(device),
   hosts: unknown(z.array(device.extend({ provenance }))),
   nodes: unknown(
@@ -212,7 +293,14 @@ const reportSchema: z.ZodType<Report> = z.object({
   carbon,
   embodied: unknown(z.object({ ...note, embodiedGrams: number })),
   water: unknown(z.object({ ...note, waterLitres: number })),
-  social: unknown(z.object({ ...note, socialCost: number, currency: text })),
+  acquisition: unknown(acquisition),
+  labelling: unknown(labelling),
+  social: unknown(social),
+  idle: unknown(idle),
+  per: unknown(
+    z.object({ gpuHour: unknown(perOne), step: unknown(perOne), token: unknown(perOne) }),
+  ),
+  levers: unknown(z.array(lever)),
   windows: z.array(
     z.object({
       name: text,
@@ -226,6 +314,10 @@ const reportSchema: z.ZodType<Report> = z.object({
       tokens: unknown(number),
       joulesPerStep: unknown(number),
       joulesPerToken: unknown(number),
+      energyCost: unknown(number),
+      locationBasedGrams: unknown(number),
+      costPerStep: unknown(number),
+      costPerToken: unknown(number),
     }),
   ),
   input: unknown(

@@ -10,7 +10,7 @@ import {
 } from '../display/quantity.ts';
 import type { Paint } from './paint.ts';
 import type { Report, ReportDevice, ReportWindow } from './report.ts';
-import { energyInWords, modelsInWords } from './words.ts';
+import { energyInWords, modelsInWords, savingsInWords } from './words.ts';
 
 const WIDTH = 80;
 const INDENT = '  ';
@@ -148,16 +148,18 @@ function sensorInWords({
 }
 
 /** A line per window, with joules per step and per token where they are known. */
-export function windowSection({ windows }: Report, paint: Paint): string[] {
+export function windowSection({ windows, cost }: Report, paint: Paint): string[] {
   if (windows.length === 0) return [];
   const hasSteps = windows.some(({ joulesPerStep }) => joulesPerStep !== undefined);
   const hasTokens = windows.some(({ joulesPerToken }) => joulesPerToken !== undefined);
+  const hasCost = windows.some(({ energyCost }) => energyCost !== undefined);
   const columns: readonly Column[] = [
     { title: 'window', align: 'left' },
     { title: 'duration', align: 'right' },
     { title: 'energy', align: 'right' },
     ...(hasSteps ? [{ title: 'J/step', align: 'right' } as const] : []),
     ...(hasTokens ? [{ title: 'J/token', align: 'right' } as const] : []),
+    ...(hasCost ? [{ title: cost.currency, align: 'right' } as const] : []),
   ];
   const shown = (value: number | undefined): string =>
     value === undefined ? absent : formatValue(value);
@@ -167,6 +169,25 @@ export function windowSection({ windows }: Report, paint: Paint): string[] {
     energyInWords(window.gpuJoules, window.uncertaintyJoules),
     ...(hasSteps ? [shown(window.joulesPerStep)] : []),
     ...(hasTokens ? [shown(window.joulesPerToken)] : []),
+    ...(hasCost ? [shown(window.energyCost)] : []),
   ]);
   return titled('Windows', tableLines(columns, rows), paint);
+}
+
+/** What would have changed the bill, and the point at which it would have paid. */
+export function leverSection({ levers = [], cost }: Report, paint: Paint): string[] {
+  if (levers.length === 0) return [];
+  const lines = levers.flatMap((lever) => {
+    const saved = savingsInWords(lever, cost.currency);
+    return [
+      ...wrap(`${lever.name}${saved === '' ? '' : `: saves ${saved}`}`, WIDTH - INDENT.length),
+      ...wrap(`break-even: ${lever.breakEven}`, WIDTH - 2 * INDENT.length).map(
+        (line) => INDENT + paint(line, 'faint'),
+      ),
+    ];
+  });
+  return [
+    paint('Levers (modelled; a negative saving is an extra cost)', 'strong'),
+    ...lines.map((line) => INDENT + line),
+  ];
 }

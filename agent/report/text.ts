@@ -2,11 +2,12 @@
 
 import { clip, pad, plain, widthOf, wrap } from '../display/line.ts';
 import { formatDuration, formatNumber } from '../display/quantity.ts';
-import { figuresOf, type Figure } from './figures.ts';
+import type { Figure } from './figure-row.ts';
+import { figuresOf } from './figures.ts';
 import { nodeSection } from './node-table.ts';
 import { paintOf, type Paint } from './paint.ts';
 import type { Report } from './report.ts';
-import { deviceSection, windowSection } from './text-tables.ts';
+import { deviceSection, leverSection, windowSection } from './text-tables.ts';
 import { hostInWords, methodSentence, uncertaintySentence } from './words.ts';
 
 const WIDTH = 80;
@@ -30,6 +31,7 @@ export function formatText(report: Report, options: TextOptions = {}): string {
     nodeSection(report, paint),
     deviceSection(report, paint),
     windowSection(report, paint),
+    leverSection(report, paint),
     methodLines(report, paint),
     inputLines(report),
     warningLines(report, paint),

@@ -1,9 +1,10 @@
 // Sentences that more than one form of the report says.
 
 import { plain } from '../display/line.ts';
-import { formatDuration, formatEnergy } from '../display/quantity.ts';
+import { formatDuration, formatEnergy, formatMass, formatMoney } from '../display/quantity.ts';
 import type { Provenance } from '../model.ts';
-import type { Report, ReportDevice } from './report.ts';
+import { fromKilowattHours } from '../units.ts';
+import type { Report, ReportCarbon, ReportDevice, ReportLever } from './report.ts';
 import { measuredOf } from './total.ts';
 
 /** The label beside a figure that was not measured; empty for one that was, or whose source stands beside it. */
@@ -85,6 +86,23 @@ export function modelsInWords(devices: readonly ReportDevice[]): string {
   for (const { model } of devices) counts.set(model, (counts.get(model) ?? 0) + 1);
   return [...counts].map(([model, count]) => `${count} × ${model}`).join(', ');
 }
+
+/** `DEU`, or the cloud region that was named: `gcp:europe-west4 (Eemshaven, NLD)`. */
+export const placeInWords = ({ zone, region }: ReportCarbon): string =>
+  region === undefined ? zone : `${region.provider}:${region.name} (${region.place}, ${zone})`;
+
+/** `0.37 kWh, -1.20 EUR, 45 g`: what a lever saves, of what is known. */
+export const savingsInWords = (
+  { savedKilowattHours, savedCost, savedGrams }: ReportLever,
+  currency: string,
+): string =>
+  [
+    savedKilowattHours === undefined ? '' : formatEnergy(fromKilowattHours(savedKilowattHours)),
+    savedCost === undefined ? '' : formatMoney(savedCost, currency),
+    savedGrams === undefined ? '' : formatMass(savedGrams),
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
 
 /** The price in words: `0.10 USD/kWh (assumed)`, or the tariff and its mean. */
 export function priceInWords({ cost }: Report): string {

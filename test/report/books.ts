@@ -1,11 +1,13 @@
 // Small fixed books for the report's tests: every number is chosen, none is random.
 
+import type { IdleTotals } from '../../agent/account/idle.ts';
 import type { Books, DeviceBooks, Totals } from '../../agent/account.ts';
 import { co2jsGrid } from '../../agent/carbon/co2js.ts';
 import { marketIntensity, type Contract } from '../../agent/carbon/contract.ts';
 import type { Device, Sensor } from '../../agent/model.ts';
 import { flatTariff } from '../../agent/price/flat.ts';
 import type { ReportInput } from '../../agent/report/input.ts';
+import type { ReportLever } from '../../agent/report/report.ts';
 import { grams, instant, joules, kilowattHours, seconds, watts } from '../../agent/units.ts';
 
 export const START = instant(Date.parse('2026-11-23T08:00:00Z') / 1e3);
@@ -172,6 +174,20 @@ export const fourFull: ReportInput = inputOf(
   },
 );
 
+/** A part of a line: `idleSeconds` at 62 W, with utilisation known all the time. */
+export const idleOf = ({ totals }: DeviceBooks, idleSeconds: number): IdleTotals => {
+  const facility = (62 * idleSeconds) / 3.6e6;
+  return {
+    knownSeconds: totals.observedSeconds,
+    utilizationRatioMean: 0.8,
+    idleSeconds: seconds(idleSeconds),
+    energyJoules: joules(62 * idleSeconds),
+    facilityKilowattHours: kilowattHours(facility),
+    costAmount: facility * 0.1,
+    locationBasedGrams: grams(facility * 44.18),
+  };
+};
+
 const contract: Contract = {
   source: 'contract.yml',
   instruments: [{ name: 'wind PPA', share: 0.75, gramsPerKilowattHour: 12 }],
@@ -186,6 +202,7 @@ export const everything: ReportInput = {
     devices: fourFull.books.devices.map((line) => ({
       ...line,
       totals: { ...line.totals, marketBasedGrams: grams(4), creditAmount: 0.001 },
+      ...(line.device.kind === 'gpu' && { idle: idleOf(line, 200) }),
     })),
   },
   tariff: {
@@ -194,7 +211,17 @@ export const everything: ReportInput = {
     source: 'tariff.yml',
     relativeUncertainty: 0.01,
   },
-  grid: { ...france, market: marketIntensity(contract, france.intensity) },
+  grid: {
+    ...france,
+    region: {
+      provider: 'aws',
+      name: 'eu-west-3',
+      place: 'Paris',
+      country: 'FRA',
+      gridZone: 'FR',
+    },
+    market: marketIntensity(contract, france.intensity),
+  },
   machine: {
     operatingSystem: 'Linux 6.1',
     cpuModel: 'EPYC 7742',
@@ -205,6 +232,10 @@ export const everything: ReportInput = {
     energyKilowattHours: 0.02,
     transferredBytes: 2e10,
     storedByteHours: 1e12,
+    transferKilowattHours: 0.019,
+    storageKilowattHours: 0.001,
+    diskReadBytes: 3e9,
+    diskWrittenBytes: 1e9,
     k: 0.5,
     provenance: 'modelled',
     method: 'WAN, 0.001 kWh/GB',
@@ -215,16 +246,29 @@ export const everything: ReportInput = {
     source: 'published estimates for the A100',
   },
   water: { waterLitres: 1.2, provenance: 'assumed', source: 'WUE 1.8 L/kWh' },
-  social: { socialCost: 0.005, currency: 'USD', provenance: 'derived', source: '190 USD/t' },
-  otherCosts: [
+  acquisition: { kilowattHours: { low: 3, mid: 4.8, high: 6 }, source: '160 GB × 0.03 kWh/GB' },
+  labelling: {
+    kilowattHours: { low: 14, mid: 14.4, high: 15 },
+    amount: { low: 2600, mid: 2640, high: 2700 },
+    currency: 'EUR',
+    source: '120 person-hours × 120 W at 22 EUR/h',
+  },
+  socialPrice: {
+    perTonne: { low: 120, mid: 190, high: 340 },
+    currency: 'USD',
+    source: 'US EPA 2023',
+  },
+  hardware: { kind: 'owned', perGpuHour: { low: 1, mid: 1.2, high: 1.5 }, source: 'inputs.yml' },
+  demand: [
     {
-      name: 'Rent',
-      amountCost: 3.22,
+      name: 'demand flat 2026-11',
+      amountCost: 1.5,
       provenance: 'derived',
-      source: '2 EUR per GPU-hour',
-      includesEnergy: true,
+      source: 'tariff.yml',
+      includesEnergy: false,
     },
   ],
+  progress: { steps: 1200, tokens: 2_457_600 },
   inputs: [
     {
       file: 'gpu.csv',
@@ -234,6 +278,31 @@ export const everything: ReportInput = {
     },
   ],
 };
+
+/** Levers with and without each of their figures. */
+export const LEVERS: readonly ReportLever[] = [
+  {
+    id: 'power-cap',
+    name: 'Power cap at 80 % of the limit',
+    savedKilowattHours: 0.05,
+    lowSavedKilowattHours: -0.01,
+    highSavedKilowattHours: 0.06,
+    savedCost: -0.07,
+    savedGrams: 2.2,
+    breakEven: 'pays above 1.4 EUR/kWh (0.07 EUR for 0.06 more GPU-hours)',
+    breakEvenPricePerKilowattHour: 1.4,
+    provenance: 'modelled',
+    source: 'quartiles of 68 jobs',
+  },
+  {
+    id: 'region-north',
+    name: 'Region shift to north',
+    savedGrams: 12,
+    breakEven: 'pays while moving the work costs less than 0.0023 USD at 190 USD/t',
+    provenance: 'modelled',
+    source: '25 g/kWh as given',
+  },
+];
 
 /** Sixty-four GPUs on one node of a simulator: too many for a line each. */
 export const sixtyFour: ReportInput = inputOf(

@@ -13,9 +13,9 @@ import type { ReportInput } from '../../agent/report/input.ts';
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
 import { instant, kilowattHours, toKilowattHours } from '../../agent/units.ts';
-import { END, everything, fourFull, nothing, onePlain, sixtyFour, START } from './books.ts';
+import { END, everything, fourFull, LEVERS, nothing, onePlain, sixtyFour, START } from './books.ts';
 
-const full = buildReport(everything);
+const full: Report = { ...buildReport(everything), levers: LEVERS };
 const plain = buildReport(onePlain);
 const hostile = (report: Report): Report => ({
   ...report,
@@ -66,6 +66,10 @@ describe('json', () => {
   ])('comes back through the schema to the same report: %s', async (_, input) => {
     const report = buildReport(input);
     expect(parseReport(await formatReport(report, 'json'), 'r.json')).toEqual(report);
+  });
+
+  test('keeps the levers', async () => {
+    expect(parseReport(await formatReport(full, 'json'), 'r.json')).toEqual(full);
   });
 
   test.each([

@@ -1,0 +1,69 @@
+// The idle part of a run: time in which a GPU of it was there, drew power and computed nothing.
+
+import { IDLE_RULE, type IdleTotals } from '../account/idle.ts';
+import {
+  figure,
+  knownFigure,
+  ratioOf,
+  secondsFigure,
+  sum,
+  sumIfKnown,
+  sumOfKnown,
+} from './figure.ts';
+import { present } from './present.ts';
+import type { ReportDevice, ReportIdle, ReportIdleTime } from './report.ts';
+
+const SECONDS_PER_HOUR = 3600;
+
+/** A device's idle time as its line has it. */
+export function idleTimeOf(idle: IdleTotals | undefined): ReportIdleTime | undefined {
+  if (idle === undefined) return undefined;
+  return {
+    knownSeconds: secondsFigure(idle.knownSeconds),
+    idleSeconds: secondsFigure(idle.idleSeconds),
+    energyJoules: figure(idle.energyJoules),
+    facilityKilowattHours: figure(idle.facilityKilowattHours),
+    ...present({
+      energyCost: knownFigure(idle.costAmount),
+      locationBasedGrams: knownFigure(idle.locationBasedGrams),
+    }),
+  };
+}
+
+/** The idle time of several lines together; undefined where none of them knows any. */
+export function idleTimeOfAll(times: readonly ReportIdleTime[]): ReportIdleTime | undefined {
+  if (times.length === 0) return undefined;
+  return {
+    knownSeconds: secondsFigure(sum(times.map((time) => time.knownSeconds))),
+    idleSeconds: secondsFigure(sum(times.map((time) => time.idleSeconds))),
+    energyJoules: figure(sum(times.map((time) => time.energyJoules))),
+    facilityKilowattHours: figure(sum(times.map((time) => time.facilityKilowattHours))),
+    ...present({
+      energyCost: knownFigure(sumIfKnown(times.map((time) => time.energyCost))),
+      locationBasedGrams: knownFigure(sumIfKnown(times.map((time) => time.locationBasedGrams))),
+    }),
+  };
+}
+
+/** The run's idle part; undefined where no GPU's utilisation is known. */
+export function idleOf(
+  devices: readonly ReportDevice[],
+  perGpuHourCost: number | undefined,
+): ReportIdle | undefined {
+  const time = idleTimeOfAll(devices.flatMap(({ idle }) => idle ?? []));
+  if (time === undefined) return undefined;
+  const all = sumOfKnown(devices.map(({ energyJoules }) => energyJoules));
+  return {
+    ...time,
+    timeRatio: figure(ratioOf(time.idleSeconds, time.knownSeconds) ?? 0),
+    ...present({
+      energyRatio: all === undefined ? undefined : knownFigure(ratioOf(time.energyJoules, all)),
+      hardwareCost:
+        perGpuHourCost === undefined
+          ? undefined
+          : figure((time.idleSeconds / SECONDS_PER_HOUR) * perGpuHourCost),
+    }),
+    provenance: 'measured',
+    source: IDLE_RULE,
+  };
+}
