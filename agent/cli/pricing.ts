@@ -18,7 +18,7 @@ import type { PricePeriodFacts } from '../report/input.ts';
 import type { PowerProfile } from '../report/profile.ts';
 import { after, instant, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
-import { openInputs } from './inputs.ts';
+import { checkInputs, openInputs } from './inputs.ts';
 import { readInput } from './read-input.ts';
 
 type GridOrReason = Grid | { readonly missing: string };
@@ -50,11 +50,16 @@ export interface Charges {
   demand(): readonly DemandCost[];
 }
 
-/** Opens what the options name. @throws UsageError, InputError */
+/**
+ * Opens what the options name. Of a fleet the money may be the nodes' own: whoever knows its currency checks the inputs
+ * against it.
+ * @throws UsageError, InputError
+ */
 export async function openPricing(
   config: Config,
   context: Context,
   clock: Clock,
+  { isFleet = false }: { readonly isFleet?: boolean } = {},
 ): Promise<Pricing> {
   const feeds: Feed[] = [];
   const openFeedOf = async (path: string, option: string): Promise<Feed | undefined> => {
@@ -69,9 +74,10 @@ export async function openPricing(
     feeds.push(feed);
     return feed;
   };
-  const tariff = await openTariff(config, openFeedOf);
+  const inputs = await openInputs(config);
+  const tariff = await openTariff(config, openFeedOf, inputs);
+  if (!isFleet) await checkInputs(inputs, tariff.currency);
   const grid = await underContract(await openGrid(config, openFeedOf), config);
-  const inputs = await openInputs(config, tariff.currency);
   const pue = config.pue ?? 1;
   if (config.demandMinutes !== undefined) await checkDemandMinutes(config.demandMinutes);
   return {
@@ -151,7 +157,11 @@ async function openCharges(
 
 type OpenFeedOf = (path: string, option: string) => Promise<Feed | undefined>;
 
-async function openTariff(config: Config, openFeedOf: OpenFeedOf): Promise<Tariff> {
+async function openTariff(
+  config: Config,
+  openFeedOf: OpenFeedOf,
+  inputs: RunInputs | undefined,
+): Promise<Tariff> {
   if (config.tariff === undefined) {
     return flatTariff({
       ...(config.price === undefined ? {} : { pricePerKilowattHour: config.price }),
@@ -173,6 +183,7 @@ async function openTariff(config: Config, openFeedOf: OpenFeedOf): Promise<Tarif
     timeZoneGiven: config.tariffTimeZone !== undefined,
     ...(config.currency === undefined ? {} : { currency: config.currency }),
     ...(config.priceGap === undefined ? {} : { priceGap: config.priceGap }),
+    ...(inputs?.coincidentPeaks === undefined ? {} : { coincidentPeaks: inputs.coincidentPeaks }),
     ...(config.siteLoad === undefined
       ? {}
       : {

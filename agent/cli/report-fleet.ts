@@ -18,7 +18,8 @@ import { after, joules, seconds, type Instant } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
 import { extrasOf } from './extras.ts';
-import { openInputs } from './inputs.ts';
+import { feedWarnings } from './feed-warnings.ts';
+import { checkInputs } from './inputs.ts';
 import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
 import { withLevers } from './run-levers.ts';
 
@@ -81,9 +82,7 @@ export async function loadFleetReport({ config, extra, context }: Invocation): P
   if (!LABEL.test(hostLabel))
     throw new UsageError(`--host-label must be the name of a label, not ${quoted(hostLabel)}.`);
   const prometheus = openPrometheus(connectionOf(extra, context));
-  // Its money is that of the report, which the nodes may have priced: it is opened when that is known.
-  const { inputs: _, ...priced } = config;
-  const pricing = await openPricing(priced, context, openClock());
+  const pricing = await openPricing(config, context, openClock(), { isFleet: true });
   await refreshFeeds(pricing, context);
   const charges = await pricing.openCharges();
   const fleetPricing = replacementOf(config, pricing, charges);
@@ -100,6 +99,7 @@ export async function loadFleetReport({ config, extra, context }: Invocation): P
     warnings: [
       ...readings.warnings,
       ...(isPriced ? pricing.warnings : []),
+      ...feedWarnings(pricing, span.endSeconds),
       ...(config.hostWatts === undefined ? [] : [HOST_WATTS_IGNORED]),
     ],
     generatedSeconds: now,
@@ -138,10 +138,9 @@ async function withExtras(
       bridgedSeconds: seconds(line.bridgedSeconds ?? 0),
     },
   });
-  const inputs = await openInputs(config, cost.currency);
+  await checkInputs(facts.pricing.inputs, cost.currency);
   const pricing = {
     ...facts.pricing,
-    ...(inputs !== undefined && { inputs }),
     tariff: { ...facts.pricing.tariff, currency: cost.currency },
     powerUsageEffectiveness: {
       value: energy.powerUsageEffectiveness,

@@ -16,6 +16,7 @@ import type { Traffic } from '../source/traffic.ts';
 import { wallNow } from '../clock.ts';
 import { wantsColour, type Context, type Screen } from './context.ts';
 import { extrasOf } from './extras.ts';
+import { feedWarnings } from './feed-warnings.ts';
 import type { Charges, Pricing } from './pricing.ts';
 import { withLevers } from './run-levers.ts';
 
@@ -42,7 +43,15 @@ export function reportOf(books: Books, facts: ReportFacts): Report {
   });
   const report = buildReport({
     ...extras,
-    books: { ...books, warnings: [...books.warnings, ...pricing.warnings, ...warnings] },
+    books: {
+      ...books,
+      warnings: [
+        ...books.warnings,
+        ...pricing.warnings,
+        ...feedWarnings(pricing, books.endSeconds),
+        ...warnings,
+      ],
+    },
     pricePeriods: charges.periods(),
     generatedSeconds: wallNow(),
     version: context.version,

@@ -4,7 +4,9 @@
 import { z } from 'zod';
 
 import { InputError, inputErrorOf } from '../input-error.ts';
+import { isTimeProblem, readInstant } from '../local-time.ts';
 import { readDocument } from '../series-file.ts';
+import type { Instant } from '../units.ts';
 import { gpuHourRate, labellingCost } from './cost.ts';
 import { STORAGE_WATTS_PER_TERABYTE, storageKilowattHours, type StorageMedia } from './energy.ts';
 import { labellingKilowattHours } from './impact.ts';
@@ -34,6 +36,8 @@ export interface RunInputs {
       }
     | undefined;
   readonly labelling?: Labelling | undefined;
+  /** When the grid's system peaked, for a tariff that charges the load at that time. */
+  readonly coincidentPeaks?: readonly Instant[] | undefined;
   /** Other places, with their g/kWh. */
   readonly regions?: Readonly<Record<string, number>> | undefined;
 }
@@ -83,6 +87,18 @@ const inputsFile = z.strictObject({
     .refine(
       ({ amount, payPerHour }) => amount === undefined || payPerHour === undefined,
       'amount and payPerHour say the same money twice',
+    )
+    .optional(),
+  coincidentPeaks: z
+    .array(
+      z.iso
+        .datetime({ offset: true, error: 'it is no time with a zone, such as 2026-07-07T17:50Z' })
+        .transform((text, context): Instant => {
+          const time = readInstant(text, 'UTC');
+          if (!isTimeProblem(time)) return time;
+          context.addIssue({ code: 'custom', message: time.problem });
+          return z.NEVER;
+        }),
     )
     .optional(),
   regions: z.record(z.string(), z.number().nonnegative()).optional(),

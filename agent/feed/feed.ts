@@ -62,6 +62,8 @@ export class FeedError extends Error {
 export interface FeedState {
   /** Since the newest answer that was understood, from this or an earlier process; absent when there never was one. */
   readonly ageSeconds?: number;
+  /** Where the newest point ends; beyond it its value is held. Absent when there is none. */
+  readonly newestSeconds?: Instant;
   /** True when the present is beyond the newest point: the last value is held. */
   readonly stale: boolean;
   readonly lastError?: string;

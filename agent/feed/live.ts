@@ -178,6 +178,7 @@ function stateOf({ points, fetchedSeconds, lastError }: Known, now: Instant): Fe
   const end = points.reduce((latest, point) => Math.max(latest, point.endSeconds), -Infinity);
   return {
     stale: now >= instant(end),
+    ...(points.length === 0 ? {} : { newestSeconds: instant(end) }),
     ...(fetchedSeconds === undefined ? {} : { ageSeconds: between(fetchedSeconds, now) }),
     ...(lastError === undefined ? {} : { lastError }),
   };

@@ -148,7 +148,9 @@ function unpricedNotes(file: UrdbFile, options: TariffOptions): Warning[] {
     file.coincidentrateschedule === undefined &&
     options.coincidentPeaks === undefined;
   const parts = [
-    coincidentUnknown ? 'coincident demand (the file does not say when the system peaks)' : [],
+    coincidentUnknown
+      ? 'coincident demand (nobody says when the system peaks; --inputs FILE may, under coincidentPeaks)'
+      : [],
     file.flatdemandstructure !== undefined && file.flatdemandmonths === undefined
       ? 'flat demand (the file does not say in which months)'
       : [],

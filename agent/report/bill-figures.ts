@@ -11,7 +11,7 @@ import {
 } from '../display/quantity.ts';
 import { fromKilowattHours } from '../units.ts';
 import { rangeInWords, type Figure } from './figure-row.ts';
-import type { Report, ReportCostLine, ReportPerOne } from './report.ts';
+import type { Report, ReportCost, ReportCostLine, ReportPerOne } from './report.ts';
 import { labelled, priceInWords } from './words.ts';
 
 const LABEL_WIDTH = 16;
@@ -49,11 +49,19 @@ function otherCostRows({ cost }: Report): Figure[] {
       line.provenance,
     ),
   }));
-  if (runCost === undefined) return rows;
+  if (runCost === undefined) return [...rows, ...fixedRows(cost)];
   const range = rangeInWords(cost.lowRunCost, cost.highRunCost, currency);
   const note = `${runCostParts.join(' + ')}${range}`;
-  return [...rows, { label: 'Cost of the run', value: formatMoney(runCost, currency), note }];
+  const whole = { label: 'Cost of the run', value: formatMoney(runCost, currency), note };
+  return [...rows, whole, ...fixedRows(cost)];
 }
+
+const fixedRows = ({ fixedCharges = [], currency, tariff }: ReportCost): Figure[] =>
+  fixedCharges.map(({ name, amountCost, per }) => ({
+    label: '  beside the run',
+    value: formatMoney(amountCost, currency),
+    note: `per ${per}, ${name} of ${tariff.source}: due without the run too, in no sum`,
+  }));
 
 const isClipped = (name: string): boolean => widthOf(plain(name)) > LABEL_WIDTH;
 
@@ -124,11 +132,12 @@ export function perRows({ per, cost, energy }: Report): Figure[] {
 }
 
 function moneyAndMass(one: ReportPerOne, currency: string, times: number): string {
-  const { energyCost, hardwareCost, locationBasedGrams } = one;
+  const { energyCost, hardwareCost, locationBasedGrams, softwareCarbonIntensityGrams: sci } = one;
   return [
     energyCost === undefined ? '' : formatMoney(energyCost * times, currency),
     hardwareCost === undefined ? '' : `${formatMoney(hardwareCost * times, currency)} of hardware`,
     locationBasedGrams === undefined ? '' : `${formatMass(locationBasedGrams * times)} CO2e`,
+    sci === undefined ? '' : `SCI ${formatMass(sci * times)}`,
   ]
     .filter((part) => part !== '')
     .join(', ');

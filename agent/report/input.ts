@@ -15,6 +15,12 @@ export interface TariffFacts {
   readonly provenance: Provenance;
   readonly price: Schedule;
   readonly relativeUncertainty?: number;
+  /** What is due whether or not there is a run. */
+  readonly fixed?: readonly {
+    readonly name: string;
+    readonly amount: number;
+    readonly per: 'day' | 'month' | 'year';
+  }[];
 }
 
 /** Who says how much CO₂e a kilowatt-hour carries; a Grid fits. */

@@ -197,6 +197,7 @@ function mergeCosts(reports: readonly Report[], lines: readonly ReportDevice[]):
       source: joined(costs.map(({ tariff }) => tariff.source)),
       provenance: weakest(costs.map(({ tariff }) => tariff.provenance)),
     },
+    ...present({ fixedCharges: common(costs.map(({ fixedCharges }) => fixedCharges)) }),
   };
   const observed = observedOf(lines);
   if (observed.length === 0) return { ...shared, missing: NOTHING_MEASURED };

@@ -8,7 +8,7 @@ import { netCostOf } from './device.ts';
 import { figure, knownFigure, ratioOf, rootOfSquares, sum, sumIfKnown } from './figure.ts';
 import type { PricePeriodFacts, TariffFacts } from './input.ts';
 import { present } from './present.ts';
-import type { ReportCost, ReportPricePeriod } from './report.ts';
+import type { ReportCost, ReportFixedCharge, ReportPricePeriod } from './report.ts';
 import { isoTime } from './time.ts';
 import { NOTHING_MEASURED } from './words.ts';
 
@@ -119,11 +119,20 @@ function meteringUncertainty(totals: readonly MoneyTotals[]): number {
   return rootOfSquares(totals.map(({ uncertaintyCostAmount }) => uncertaintyCostAmount ?? 0));
 }
 
+function fixedOf({ fixed = [] }: TariffFacts): readonly ReportFixedCharge[] | undefined {
+  if (fixed.length === 0) return undefined;
+  return fixed.map(({ name, amount, per }) => ({ name, amountCost: amount, per }));
+}
+
 /** Prices the run: net cost, its uncertainty, and the rows that it is the sum of. */
 export function costOf(parts: CostParts): ReportCost {
   const { tariff, totals, facilityKilowattHours } = parts;
   const { name, source, provenance, currency } = tariff;
-  const shared = { currency, tariff: { name, source, provenance } };
+  const shared = {
+    currency,
+    tariff: { name, source, provenance },
+    ...present({ fixedCharges: fixedOf(tariff) }),
+  };
   if (parts.missing !== undefined) return { ...shared, missing: parts.missing };
   if (facilityKilowattHours === undefined) return { ...shared, missing: NOTHING_MEASURED };
   const net = sumIfKnown(totals.map(netCostOf));

@@ -15,7 +15,7 @@ export interface CountedProgress {
 const SECONDS_PER_HOUR = 3600;
 
 function perOne(
-  { energy, cost, carbon }: Report,
+  { energy, cost, carbon, embodied }: Report,
   count: number | undefined,
   hardwareCost: number | undefined,
 ): ReportPerOne | undefined {
@@ -23,6 +23,7 @@ function perOne(
   const divided = (value: number | undefined): number | undefined =>
     value === undefined ? undefined : knownFigure(ratioOf(value, count));
   const { facilityJoules } = energy;
+  const use = 'missing' in carbon ? undefined : carbon.locationBasedGrams;
   return present({
     count,
     gpuJoules: divided(energy.gpuJoules),
@@ -31,7 +32,10 @@ function perOne(
     ),
     energyCost: divided(cost.energyCost),
     hardwareCost: knownFigure(hardwareCost),
-    locationBasedGrams: 'missing' in carbon ? undefined : divided(carbon.locationBasedGrams),
+    locationBasedGrams: divided(use),
+    softwareCarbonIntensityGrams: divided(
+      use === undefined || embodied === undefined ? undefined : use + embodied.embodiedGrams,
+    ),
   });
 }
 

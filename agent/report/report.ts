@@ -204,6 +204,13 @@ export interface ReportCostLine {
   readonly energyShareRatio?: number;
 }
 
+/** A charge per time, in the cost's currency. */
+export interface ReportFixedCharge {
+  readonly name: string;
+  readonly amountCost: number;
+  readonly per: 'day' | 'month' | 'year';
+}
+
 /** Money, in one currency. */
 export interface ReportCost {
   /** ISO 4217. */
@@ -224,6 +231,8 @@ export interface ReportCost {
   };
   readonly periods?: readonly ReportPricePeriod[];
   readonly otherCosts?: readonly ReportCostLine[];
+  /** Due whether or not there was a run: in no sum. */
+  readonly fixedCharges?: readonly ReportFixedCharge[];
   /** All that the run costs, where more than energy is known: its parts are named, none counted twice. */
   readonly runCost?: number;
   readonly lowRunCost?: number;
@@ -286,6 +295,8 @@ export interface ReportPerOne {
   readonly energyCost?: number;
   readonly hardwareCost?: number;
   readonly locationBasedGrams?: number;
+  /** SCI (ISO/IEC 21031): (E·I + M) per one; absent where the hardware's making is not known. */
+  readonly softwareCarbonIntensityGrams?: number;
 }
 
 /** The bill divided: absent parts were not counted. GPU-hours are observed ones; gaps hold no energy. */

@@ -159,6 +159,9 @@ const cost = z.object({
       }),
     ),
   ),
+  fixedCharges: unknown(
+    z.array(z.object({ name: text, amountCost: number, per: z.enum(['day', 'month', 'year']) })),
+  ),
   runCost: unknown(number),
   lowRunCost: unknown(number),
   highRunCost: unknown(number),
@@ -228,6 +231,7 @@ const perOne = z.object({
   energyCost: unknown(number),
   hardwareCost: unknown(number),
   locationBasedGrams: unknown(number),
+  softwareCarbonIntensityGrams: unknown(number),
 });
 const lever = z.object({
   ...note,

@@ -55,6 +55,16 @@ labelling: { personHours: 120, payPerHour: 22, workstationWatts: 125 }`);
     expect(labellingOf(read('labelling: { amount: 500 }')).amount).toEqual(exactly(500));
   });
 
+  test('says when the system peaked, in any zone that is written with it', () => {
+    const { coincidentPeaks } = read(
+      'coincidentPeaks: ["2026-07-07T17:50:00Z", "2026-07-08T10:50:00-07:00"]',
+    );
+    expect(coincidentPeaks).toEqual([
+      Date.parse('2026-07-07T17:50:00Z') / 1e3,
+      Date.parse('2026-07-08T17:50:00Z') / 1e3,
+    ]);
+  });
+
   test('says nothing of what is not in it', () => {
     const nothing = read('{}');
     expect(ownedPerGpuHour(nothing)).toBeUndefined();
@@ -96,6 +106,10 @@ labelling: { personHours: 120, payPerHour: 22, workstationWatts: 125 }`);
     ],
     ['prices: 3', 'inputs.yml: Unrecognized key: "prices".'],
     ['{', 'inputs.yml: it is no valid JSON or YAML'],
+    [
+      'coincidentPeaks: ["2026-07-07T17:50"]',
+      'inputs.yml at coincidentPeaks.0: it is no time with a zone, such as 2026-07-07T17:50Z.',
+    ],
     [
       'regions: { here: { low: 2, mid: 1, high: 3 } }',
       'inputs.yml at regions.here: Invalid input: expected number',

@@ -87,6 +87,22 @@ describe('hardware', () => {
     expect(rented.otherCosts?.[0]).not.toHaveProperty('energyShareRatio');
   });
 
+  test('leaves what is due without a run beside it, in no sum', async () => {
+    const tariff = {
+      ...flatTariff(),
+      source: 'tariff.yml',
+      fixed: [{ name: 'meter', amount: 12.5, per: 'month' as const }],
+    };
+    const fixed = report({ tariff, demand: [peak] });
+    expect(fixed.cost.fixedCharges).toEqual([{ name: 'meter', amountCost: 12.5, per: 'month' }]);
+    expect(fixed.cost.runCost).toBeCloseTo(energyCost + 5, 12);
+    const text = (await formatReport(fixed, 'text')).replaceAll(/\s+/g, ' ');
+    expect(text).toContain(
+      '12.50 USD per month, meter of tariff.yml: due without the run too, in no sum',
+    );
+    expect(report()).not.toHaveProperty('cost.fixedCharges');
+  });
+
   test('is not paid for where there is no GPU', () => {
     expect(buildReport(inputOf(booksOf([]), { hardware: rent(2) })).cost).not.toHaveProperty(
       'otherCosts',
@@ -175,6 +191,18 @@ describe('the bill per one', () => {
     expect(per?.token?.energyCost).toBeCloseTo(energyCost / 1e6, 18);
     if ('missing' in carbon) throw new Error(carbon.missing);
     expect(per?.step?.locationBasedGrams).toBeCloseTo(carbon.locationBasedGrams / 100, 12);
+  });
+
+  test('has the SCI where the making of the hardware is known: (E·I + M) ÷ R', () => {
+    const embodied = { embodiedGrams: 1000, provenance: 'derived', source: 'x' } as const;
+    const { per, carbon } = report({ embodied, progress: { steps: 10 } });
+    if ('missing' in carbon) throw new Error(carbon.missing);
+    const sum = carbon.locationBasedGrams + 1000;
+    expect(per?.step?.softwareCarbonIntensityGrams).toBeCloseTo(sum / 10, 9);
+    expect(per?.gpuHour?.softwareCarbonIntensityGrams).toBeCloseTo(sum / (2 * HOURS), 9);
+    expect(report({ progress: { steps: 10 } }).per?.step).not.toHaveProperty(
+      'softwareCarbonIntensityGrams',
+    );
   });
 
   test('leaves out what was not counted, and everything where nothing was measured', () => {

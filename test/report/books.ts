@@ -210,6 +210,7 @@ export const everything: ReportInput = {
     name: 'night and day',
     source: 'tariff.yml',
     relativeUncertainty: 0.01,
+    fixed: [{ name: 'meter', amount: 12.5, per: 'month' }],
   },
   grid: {
     ...france,
