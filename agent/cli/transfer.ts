@@ -84,7 +84,9 @@ export function dataOf(
       ...(transfer === undefined ? [] : [transfer.method]),
       ...(kept === undefined
         ? []
-        : [`storage on ${kept.media} as given, × replicas × PUE; k of its rated power`]),
+        : [
+            `storage on ${kept.media} as given, × replicas × PUE; E_data = k·T·P, P the disks’ own power`,
+          ]),
     ].join('; '),
   });
 }

@@ -122,7 +122,7 @@ function computeRows({ compute, energy }: Report): Figure[] {
     {
       label: 'k_compute',
       value: formatNumber(k, 3),
-      note: `measured, of ${formatPower(ratedPowerWatts)} rated${withinCompute(energy)}`,
+      note: `measured: E_compute = k·T·P, P ${formatPower(ratedPowerWatts)} rated${withinCompute(energy)}`,
     },
   ];
 }

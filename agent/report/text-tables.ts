@@ -181,9 +181,9 @@ export function leverSection({ levers = [], cost }: Report, paint: Paint): strin
     const saved = savingsInWords(lever, cost.currency);
     return [
       ...wrap(`${lever.name}${saved === '' ? '' : `: saves ${saved}`}`, WIDTH - INDENT.length),
-      ...wrap(`break-even: ${lever.breakEven}`, WIDTH - 2 * INDENT.length).map(
-        (line) => INDENT + paint(line, 'faint'),
-      ),
+      ...[`break-even: ${lever.breakEven}`, `source: ${lever.source}`]
+        .flatMap((line) => wrap(line, WIDTH - 2 * INDENT.length))
+        .map((line) => INDENT + paint(line, 'faint')),
     ];
   });
   return [

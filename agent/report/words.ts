@@ -93,11 +93,20 @@ export const placeInWords = ({ zone, region }: ReportCarbon): string =>
 
 /** `0.37 kWh, -1.20 EUR, 45 g`: what a lever saves, of what is known. */
 export const savingsInWords = (
-  { savedKilowattHours, savedCost, savedGrams }: ReportLever,
+  {
+    savedKilowattHours: saved,
+    lowSavedKilowattHours: low,
+    highSavedKilowattHours: high,
+    savedCost,
+    savedGrams,
+  }: ReportLever,
   currency: string,
 ): string =>
   [
-    savedKilowattHours === undefined ? '' : formatEnergy(fromKilowattHours(savedKilowattHours)),
+    saved === undefined ? '' : formatEnergy(fromKilowattHours(saved)),
+    low === undefined || high === undefined
+      ? ''
+      : `from ${formatEnergy(fromKilowattHours(low))} to ${formatEnergy(fromKilowattHours(high))}`,
     savedCost === undefined ? '' : formatMoney(savedCost, currency),
     savedGrams === undefined ? '' : formatMass(savedGrams),
   ]

@@ -77,7 +77,9 @@ describe('formatText()', () => {
         ...inputOf(books),
         powerUsageEffectiveness: { value: pue, provenance: 'derived' },
       }).replaceAll(/\s+/g, ' ');
-    expect(note(1.3)).toContain('measured, of 400.0 W rated; E_compute holds PUE 1.3 ');
+    expect(note(1.3)).toContain(
+      'measured: E_compute = k·T·P, P 400.0 W rated; E_compute holds PUE 1.3 ',
+    );
     expect(note(1)).not.toContain('E_compute holds');
   });
 
