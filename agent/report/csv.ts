@@ -30,6 +30,9 @@ const DEVICE_COLUMNS = {
   facility_kilowatt_hours: ({ facilityKilowattHours }) => facilityKilowattHours,
   energy_cost: ({ energyCost }) => energyCost,
   location_based_grams: ({ locationBasedGrams }) => locationBasedGrams,
+  utilization_ratio_mean: ({ utilizationRatioMean }) => utilizationRatioMean,
+  idle_seconds: ({ idle }) => idle?.idleSeconds,
+  idle_joules: ({ idle }) => idle?.energyJoules,
 } satisfies Record<string, (device: ReportDevice, kind: 'gpu' | 'host') => Cell>;
 
 /** Numbers in plain decimal: a spreadsheet takes `1e-7` for a text. */

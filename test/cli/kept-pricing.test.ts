@@ -16,7 +16,10 @@ test('pricingFacts() keeps what prices a run, and nothing else', () => {
 });
 
 test('pricingFacts() keeps files by their whole path', () => {
-  expect(kept({ tariff: 'prices.yml' })).toEqual({ tariff: resolve('prices.yml') });
+  expect(kept({ tariff: 'prices.yml', inputs: 'i.yml' })).toEqual({
+    tariff: resolve('prices.yml'),
+    inputs: resolve('i.yml'),
+  });
 });
 
 test('keptPricing() goes on under what was kept', async () => {
@@ -34,6 +37,7 @@ test.each([
   ['a tariff', { price: 0.3, currency: 'EUR', pue: 2 }, { tariff: 'q.yml' }, { pue: 2 }],
   ['a zone', { grid: 'g.csv', price: 0.3 }, { zone: 'FRA' }, { price: 0.3 }],
   ['a grid', { zone: 'DEU', atYear: 2024 }, { grid: 'g.csv' }, {}],
+  ['an inputs file', { rentPerGpuHour: 2, wue: 1 }, { inputs: 'i.yml' }, { wue: 1 }],
 ] as const)(
   'keptPricing() lets %s take the place of what it replaces',
   async (_, before, asked, rest) => {

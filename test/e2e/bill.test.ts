@@ -13,8 +13,8 @@ import { known } from '../known.ts';
 import { openWorkplace, type Workplace } from './wattmeter.ts';
 
 const places: Workplace[] = [];
-const open = (): Workplace => {
-  const place = openWorkplace();
+const open = (scenario: object = {}): Workplace => {
+  const place = openWorkplace(scenario);
   places.push(place);
   return place;
 };
@@ -163,6 +163,21 @@ test('a run keeps its steps, its idle part and what stood beside it, and a repor
   expect(dearer.idle?.idleSeconds).toBe(measured.idle?.idleSeconds);
   expect(dearer.idle?.energyCost).toBeCloseTo(2 * known(measured.idle?.energyCost), 12);
   expect(dearer.per?.step?.energyCost).toBeCloseTo(2 * known(measured.per?.step?.energyCost), 12);
+});
+
+test('a live run tells which of its GPUs sat idle', async () => {
+  const place = open({ gpus: [{ utilizationPercent: 0 }, { utilizationPercent: 70 }] });
+  const job = ['--report-json', 'r.json', '--quiet', '--', 'sleep', '3'];
+  const ended = await place.run(['run', ...job]);
+  expect(ended.code, ended.stderr).toBe(0);
+  const { devices, idle } = parseReport(readFileSync(place.path('r.json'), 'utf8'), 'r.json');
+  const [idling, working] = devices;
+  expect(idling?.utilizationRatioMean).toBe(0);
+  expect(known(idling?.idle).idleSeconds).toBe(known(idling?.idle).knownSeconds);
+  expect(known(idling?.idle).idleSeconds).toBeGreaterThan(1);
+  expect(working?.utilizationRatioMean).toBeCloseTo(0.7, 9);
+  expect(working?.idle).toMatchObject({ idleSeconds: 0, energyJoules: 0 });
+  expect(idle?.energyJoules).toBe(idling?.idle?.energyJoules);
 });
 
 describe('rent and ownership together', () => {

@@ -8,6 +8,7 @@ import { known } from '../known.ts';
 import type { StoredSeries } from '../../agent/report/fleet-prometheus.ts';
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
+import { temporaryFolder, writeLog } from '../source/reading.ts';
 import { call, type Called } from './command.ts';
 import { openFakePrometheus, type FakeOptions } from './fake-prometheus.ts';
 import { every, gpuSeries, nodeSeries, START, steady, type MadeGpu } from './scrapes.ts';
@@ -335,6 +336,34 @@ describe('money and carbon of a fleet', () => {
     expect(report.cost.otherCosts).toMatchObject([{ name: 'rent', amountCost: 0.5 }]);
     expect(report.energy.hostJoules).toBeUndefined();
     expect(codesOf(report)).toContain('fleet-host-watts');
+  });
+
+  test('stand beside hardware in the nodes’ own currency, and what their grams cost society', async () => {
+    using folder = temporaryFolder();
+    const inputs = (currency: string): string =>
+      writeLog(
+        folder.path,
+        `currency: ${currency}\nhardware: { kind: owned, purchasePerGpu: 21900, lifeYears: 5, utilisationRatio: 0.5 }`,
+        `${currency}.yml`,
+      );
+    const report = await reportOf({ series: priced('a') }, ['--inputs', inputs('EUR')]);
+    // 21,900 ÷ (5 × 8760 × 0.5) = 1 EUR per GPU-hour, for ten minutes.
+    expect(report.cost).toMatchObject({
+      currency: 'EUR',
+      runCostParts: ['energy', 'owned hardware'],
+    });
+    expect(report.cost.otherCosts?.[0]?.amountCost).toBeCloseTo(1 / 6, 9);
+    const tonnes = (kilowattHours * 1.2 * 400) / 1e6;
+    expect(report.social).toMatchObject({ currency: 'USD', provenance: 'assumed' });
+    expect(report.social?.socialCost).toBeCloseTo(tonnes * 190, 12);
+    expect(report.per?.gpuHour?.energyCost).toBeCloseTo(kilowattHours * 6 * 1.2 * 0.25, 6);
+    expect(report).not.toHaveProperty('idle');
+    expect(report.levers?.map(({ id }) => id)).toEqual(['power-cap']);
+    const { code, stderr } = await ask({ series: priced('a') }, ['--inputs', inputs('USD')]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^wattmeter: USD\.yml: its money is in USD, and the electricity is priced in EUR\..*\n$/,
+    );
   });
 
   test('grams without a grid are grams, of a zone that nobody knows', async () => {
