@@ -13,7 +13,7 @@ import { readInput } from './read-input.ts';
  */
 export async function openInputs(config: Config): Promise<RunInputs | undefined> {
   if (config.inputs === undefined) return undefined;
-  const { readRunInputs } = await import('../estimate/run-inputs.ts');
+  const { readRunInputs } = await import('../estimate/run-inputs-file.ts');
   const inputs = readRunInputs(readInput(config.inputs, '--inputs'), basename(config.inputs));
   if (inputs.hardware !== undefined && config.rentPerGpuHour !== undefined) {
     throw new UsageError(

@@ -1,16 +1,12 @@
 // What nobody can measure of a run and its user knows: how its hardware is paid for, the data it keeps and how that was
-// got, the labelling, other places it could go. The shapes are a plan's, so that a section may be copied from one. Pure.
+// got, the labelling, other places it could go; and what they come to. run-inputs-file.ts reads them. Pure.
 
-import { z } from 'zod';
-
-import { InputError, inputErrorOf } from '../input-error.ts';
-import { isTimeProblem, readInstant } from '../local-time.ts';
-import { readDocument } from '../series-file.ts';
+import { InputError } from '../input-error.ts';
 import type { Instant } from '../units.ts';
 import { gpuHourRate, labellingCost } from './cost.ts';
 import { STORAGE_WATTS_PER_TERABYTE, storageKilowattHours, type StorageMedia } from './energy.ts';
 import { labellingKilowattHours } from './impact.ts';
-import { nonzeroRatio, positive, quantity, ratio, type Hardware, type Labelling } from './plan.ts';
+import type { Hardware, Labelling } from './plan.ts';
 import { exactly, productOf, scaled, type Range } from './range.ts';
 
 /** Bytes that a run keeps: for its own duration where no hours are given. */
@@ -40,79 +36,6 @@ export interface RunInputs {
   readonly coincidentPeaks?: readonly Instant[] | undefined;
   /** Other places, with their g/kWh. */
   readonly regions?: Readonly<Record<string, number>> | undefined;
-}
-
-const inputsFile = z.strictObject({
-  currency: z.string().optional(),
-  hardware: z
-    .strictObject({
-      kind: z.literal('owned', 'only owned hardware is written here; rent is --rent-per-gpu-hour'),
-      purchasePerGpu: quantity,
-      lifeYears: positive,
-      residualRatio: ratio.default(exactly(0)),
-      utilisationRatio: nonzeroRatio,
-      operationPerGpuHour: quantity.default(exactly(0)),
-    })
-    .optional(),
-  data: z
-    .strictObject({
-      sizeGigabytes: quantity.optional(),
-      acquisitionKilowattHoursPerGigabyte: quantity.optional(),
-      storage: z
-        .strictObject({
-          terabytes: quantity,
-          media: z.enum(['hdd', 'ssd']),
-          replication: positive.default(exactly(1)),
-          hours: quantity.optional(),
-        })
-        .optional(),
-    })
-    .refine(
-      ({ sizeGigabytes: size, acquisitionKilowattHoursPerGigabyte: perGigabyte }) =>
-        (size === undefined) === (perGigabyte === undefined),
-      'sizeGigabytes and acquisitionKilowattHoursPerGigabyte go together',
-    )
-    .optional(),
-  labelling: z
-    .strictObject({
-      amount: quantity.optional(),
-      personHours: quantity.optional(),
-      payPerHour: quantity.optional(),
-      workstationWatts: quantity.optional(),
-    })
-    .refine(
-      ({ amount, personHours }) => amount !== undefined || personHours !== undefined,
-      'neither personHours nor an amount is given',
-    )
-    .refine(
-      ({ amount, payPerHour }) => amount === undefined || payPerHour === undefined,
-      'amount and payPerHour say the same money twice',
-    )
-    .optional(),
-  coincidentPeaks: z
-    .array(
-      z.iso
-        .datetime({ offset: true, error: 'it is no time with a zone, such as 2026-07-07T17:50Z' })
-        .transform((text, context): Instant => {
-          const time = readInstant(text, 'UTC');
-          if (!isTimeProblem(time)) return time;
-          context.addIssue({ code: 'custom', message: time.problem });
-          return z.NEVER;
-        }),
-    )
-    .optional(),
-  regions: z.record(z.string(), z.number().nonnegative()).optional(),
-});
-
-/** Reads an inputs file, YAML or JSON. @throws InputError naming the path in it and the mend */
-export function readRunInputs(text: string, fileName: string): RunInputs {
-  const parsed = inputsFile.safeParse(readDocument(text, fileName));
-  if (!parsed.success) {
-    const mend =
-      'Give a number ≥ 0, or { low, mid, high }, under the names that docs/files.md lists';
-    throw inputErrorOf(fileName, parsed.error.issues, mend);
-  }
-  return { ...parsed.data, fileName };
 }
 
 /**

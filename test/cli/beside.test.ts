@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { feedWarnings } from '../../agent/cli/feed-warnings.ts';
 import { parseCounts, wholeCounts } from '../../agent/cli/run-counts.ts';
 import { dataOf } from '../../agent/cli/transfer.ts';
-import { readRunInputs } from '../../agent/estimate/run-inputs.ts';
+import { readRunInputs } from '../../agent/estimate/run-inputs-file.ts';
 import type { Feed, FeedState } from '../../agent/feed/feed.ts';
 import { constantSchedule } from '../../agent/schedule.ts';
 import { instant } from '../../agent/units.ts';

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 
 import { acquisitionKilowattHours } from '../../agent/estimate/energy.ts';
 import { exactly } from '../../agent/estimate/range.ts';
+import { readRunInputs } from '../../agent/estimate/run-inputs-file.ts';
 import {
   checkInputsCurrency,
   keptEnergy,
   labellingOf,
   ownedPerGpuHour,
-  readRunInputs,
   type RunInputs,
 } from '../../agent/estimate/run-inputs.ts';
 import { known } from '../known.ts';

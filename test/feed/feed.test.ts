@@ -54,7 +54,11 @@ describe('adapters', () => {
   test('Electricity Maps: hourly g/kWh, the token in its own header', async () => {
     await using server = await openStandIn([maps(302)]);
     const feed = await open(mapsFile(server.url));
-    expect(await feed.refresh(signal)).toEqual({ stale: false, ageSeconds: 0 });
+    expect(await feed.refresh(signal)).toEqual({
+      stale: false,
+      ageSeconds: 0,
+      newestSeconds: at('2026-11-23T13:00Z'),
+    });
     expect(feed.schedule.valueAt(NOW)).toBe(302);
     expect(server.requests[0]?.url).toBe('/v3/carbon-intensity/history?zone=DE');
     expect(server.requests[0]?.headers['auth-token']).toBe(SECRET);
