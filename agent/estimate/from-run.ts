@@ -32,6 +32,7 @@ const measuredReport = z.object({
     .object({
       intensityGramsPerKilowattHourMean: z.number().optional(),
       zone: z.string().optional(),
+      region: z.object({ provider: z.string(), name: z.string() }).optional(),
     })
     .optional(),
 });
@@ -58,6 +59,9 @@ export function planFromReport(report: unknown, reportName: string, scale: numbe
   const grams = carbon?.intensityGramsPerKilowattHourMean;
   const gpus = devices.filter((device) => device.method !== 'modelled').length;
   const hours = (run.durationSeconds / SECONDS_PER_HOUR) * scale;
+  // A region's own figure is not its country's: it must be looked up, and judged, as that of the region.
+  const region = carbon?.region;
+  const zone = region === undefined ? carbon?.zone : `${region.provider}:${region.name}`;
   return {
     name: `${scale} × ${run.name ?? run.id}`,
     description: `Planned from the measured run ${run.id}; ranges are its uncertainty (k = 2).`,
@@ -74,7 +78,7 @@ export function planFromReport(report: unknown, reportName: string, scale: numbe
     ...(price === undefined || price < 0 ? {} : { pricePerKilowattHour: exactly(price) }),
     ...(cost === undefined ? {} : { currency: cost.currency }),
     ...(grams === undefined ? {} : { gramsPerKilowattHour: exactly(grams) }),
-    ...(carbon?.zone === undefined ? {} : { zone: carbon.zone }),
+    ...(zone === undefined ? {} : { zone }),
   };
 }
 

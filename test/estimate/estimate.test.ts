@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { basisOf } from '../../agent/estimate/basis.ts';
 import { CASE_NAMES } from '../../agent/estimate/cases.ts';
 import { energyOf, transferKilowattHoursPerGigabyte } from '../../agent/estimate/energy.ts';
-import { runEstimate, type EstimateRequest } from '../../agent/estimate/estimate.ts';
+import { planOf, runEstimate, type EstimateRequest } from '../../agent/estimate/estimate.ts';
 import type { Estimate, Figure } from '../../agent/estimate/figures.ts';
 import { estimateJson } from '../../agent/estimate/json.ts';
 import { readPlan, type Plan } from '../../agent/estimate/plan.ts';
@@ -517,6 +517,13 @@ describe('a plan from a measured run', () => {
     const energy = { ...report.energy, gapEstimateJoules: 1.8e6 };
     const plan = estimate(fromRun({ ...report, energy }, 1));
     expect(mid(plan, 'energy', 'computeKilowattHours')).toBeCloseTo(3, 9);
+  });
+
+  test('keeps the region of a cloud, whose grid need not be its country’s average', () => {
+    const region = { provider: 'gcp', name: 'europe-north2' };
+    const zoneOf = (carbon: object) => planOf(fromRun({ ...report, carbon }, 1))?.zone;
+    expect(zoneOf({ zone: 'SWE', region })).toBe('gcp:europe-north2');
+    expect(zoneOf({ zone: 'SWE' })).toBe('SWE');
   });
 
   test('refuses what is no report, and no scale', () => {
