@@ -2,13 +2,18 @@
 
 import { describe, expect, test } from 'vitest';
 
+import type { Context } from '../../agent/cli/context.ts';
 import { feedWarnings } from '../../agent/cli/feed-warnings.ts';
+import { openPricing } from '../../agent/cli/pricing.ts';
 import { parseCounts, wholeCounts } from '../../agent/cli/run-counts.ts';
 import { dataOf } from '../../agent/cli/transfer.ts';
 import { readRunInputs } from '../../agent/estimate/run-inputs-file.ts';
 import type { Feed, FeedState } from '../../agent/feed/feed.ts';
+import type { Config } from '../../agent/options.ts';
 import { constantSchedule } from '../../agent/schedule.ts';
 import { instant } from '../../agent/units.ts';
+import { temporaryFolder, writeLog } from '../source/reading.ts';
+import { testClock } from '../source/test-clock.ts';
 
 const START = instant(Date.parse('2026-11-23T08:00:00Z') / 1e3);
 const span = { startSeconds: START, endSeconds: instant(START + 10 * 3600) };
@@ -86,6 +91,25 @@ describe('the counts of a run', () => {
       expect(parseCounts(value)).toEqual({});
     },
   );
+});
+
+test('coincident peaks of the inputs reach the tariff that charges them, which then says nothing is unpriced', async () => {
+  using folder = temporaryFolder();
+  const hours = JSON.stringify(Array.from({ length: 12 }, () => Array(24).fill(0)));
+  const tariff = writeLog(
+    folder.path,
+    `{"energyratestructure":[[{"rate":0.1}]],"energyweekdayschedule":${hours},"energyweekendschedule":${hours},"coincidentratestructure":[[{"rate":10}]]}`,
+    'tariff.json',
+  );
+  const inputs = writeLog(folder.path, 'coincidentPeaks: ["2026-07-07T17:50:00Z"]', 'inputs.yml');
+  const context = { environment: { STATE_DIRECTORY: folder.path } } as unknown as Context;
+  const openWith = (config: Config) =>
+    openPricing({ tariff, tariffTimeZone: 'UTC', ...config }, context, testClock(START));
+  const without = await openWith({});
+  expect(without.warnings.map(({ code }) => code)).toContain('tariff-part-unpriced');
+  const told = await openWith({ inputs });
+  expect(told.warnings.map(({ code }) => code)).not.toContain('tariff-part-unpriced');
+  expect(told.tariff.demand?.[0]?.peaks).toEqual([Date.parse('2026-07-07T17:50:00Z') / 1e3]);
 });
 
 describe('feedWarnings()', () => {

@@ -174,7 +174,7 @@ test('a live run tells which of its GPUs sat idle', async () => {
   const [idling, working] = devices;
   expect(idling?.utilizationRatioMean).toBe(0);
   expect(known(idling?.idle).idleSeconds).toBe(known(idling?.idle).knownSeconds);
-  expect(known(idling?.idle).idleSeconds).toBeGreaterThan(1);
+  expect(known(idling?.idle).idleSeconds).toBeGreaterThan(0.5);
   expect(working?.utilizationRatioMean).toBeCloseTo(0.7, 9);
   expect(working?.idle).toMatchObject({ idleSeconds: 0, energyJoules: 0 });
   expect(idle?.energyJoules).toBe(idling?.idle?.energyJoules);
