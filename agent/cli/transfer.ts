@@ -4,6 +4,7 @@
 import { transferKilowattHoursPerGigabyte } from '../estimate/energy.ts';
 import { keptEnergy } from '../estimate/run-inputs.ts';
 import type { Config } from '../options.ts';
+import { figure, knownFigure } from '../report/figure.ts';
 import { present } from '../report/present.ts';
 import type { ReportData } from '../report/report.ts';
 import { readTraffic, type Traffic } from '../source/traffic.ts';
@@ -69,16 +70,16 @@ export function dataOf(
   const energyKilowattHours = (transfer?.kilowattHours ?? 0) + (kept?.kilowattHours.mid ?? 0);
   const rated = kept === undefined ? 0 : kept.hours.mid * kept.ratedKilowatts.mid;
   return present({
-    energyKilowattHours,
+    energyKilowattHours: figure(energyKilowattHours),
     transferredBytes: transfer && moved.networkBytes,
-    storedByteHours: kept && kept.terabyteHours.mid * BYTES_PER_TERABYTE,
-    transferKilowattHours: transfer?.kilowattHours,
-    storageKilowattHours: kept?.kilowattHours.mid,
+    storedByteHours: kept && figure(kept.terabyteHours.mid * BYTES_PER_TERABYTE),
+    transferKilowattHours: knownFigure(transfer?.kilowattHours),
+    storageKilowattHours: knownFigure(kept?.kilowattHours.mid),
     ...(transfer !== undefined && {
       diskReadBytes: moved.diskReadBytes,
       diskWrittenBytes: moved.diskWrittenBytes,
     }),
-    k: rated > 0 ? energyKilowattHours / rated : undefined,
+    k: rated > 0 ? figure(energyKilowattHours / rated) : undefined,
     provenance: kept === undefined ? 'derived' : 'assumed',
     method: [
       ...(transfer === undefined ? [] : [transfer.method]),
