@@ -20,8 +20,8 @@ import type { ReportCostLine } from '../report/report.ts';
 import type { SocialPrice } from '../report/social.ts';
 import type { Traffic } from '../source/traffic.ts';
 import { kilowattHours, toKilowattHours, type Instant } from '../units.ts';
+import { dataOf } from './data.ts';
 import type { Pricing } from './pricing.ts';
-import { dataOf } from './transfer.ts';
 
 /** What of the books these parts stand on; Books fit, and so does what a fleet's report holds. */
 export interface MeasuredUse {

@@ -24,7 +24,7 @@ import { pricingFacts } from './kept-pricing.ts';
 import { followFeeds, type Charges } from './pricing.ts';
 import { openProgress, type ProgressLine } from './progress.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
-import { endOfRun } from './run-end.ts';
+import type { endOfRun } from './run-end.ts';
 import { gpuSelector } from './run-gpus.ts';
 import { openRunSampling } from './run-readiness.ts';
 import type { RunSampling } from './run-sampling.ts';
@@ -159,8 +159,12 @@ async function openSession(parts: RunParts): Promise<Session> {
   });
   burst(sampling.sources, after(clock.now(), BURST_SECONDS));
   sampling.feed((event) => pipeline.consume(event.source, event));
+  // The report's modules are wanted at the end, and must not hold up the first reading.
+  const ending = import('./run-end.ts');
+  ending.catch(() => undefined);
   return {
-    close: (end) => closeSession({ ...parts, ...books, sampling, stages, windows, steps }, end),
+    close: (end) =>
+      closeSession({ ...parts, ...books, sampling, stages, windows, steps, ending }, end),
   };
 }
 
@@ -223,6 +227,7 @@ type OpenSession = RunParts &
     readonly stages: RunStages;
     readonly windows: RunWindows;
     readonly steps: ReturnType<typeof openSteps>;
+    readonly ending: Promise<{ readonly endOfRun: typeof endOfRun }>;
   };
 
 async function closeSession(session: OpenSession, end: JobEnd): Promise<number> {
@@ -246,7 +251,8 @@ async function closeSession(session: OpenSession, end: JobEnd): Promise<number> 
     progress: windows.progress,
   });
   void session.ledger.addFacts({ counts });
-  await endOfRun({
+  const { endOfRun: deliverEnd } = await session.ending;
+  await deliverEnd({
     ...session,
     charges: stages.charges,
     counts,

@@ -6,7 +6,7 @@ import type { Context } from '../../agent/cli/context.ts';
 import { feedWarnings } from '../../agent/cli/feed-warnings.ts';
 import { openPricing } from '../../agent/cli/pricing.ts';
 import { parseCounts, wholeCounts } from '../../agent/cli/run-counts.ts';
-import { dataOf } from '../../agent/cli/transfer.ts';
+import { dataOf } from '../../agent/cli/data.ts';
 import { readRunInputs } from '../../agent/estimate/run-inputs-file.ts';
 import type { Feed, FeedState } from '../../agent/feed/feed.ts';
 import type { Config } from '../../agent/options.ts';
