@@ -77,6 +77,8 @@ const LEARNING_ROWS = 4096;
 // Refresh of the energy counter until readings show it: 100 ms on data-centre boards (MEASUREMENT.md §2).
 const COUNTER_PERIOD_SECONDS = 0.1;
 const HOST_COUNTER_PERIOD_SECONDS = 0.002;
+// A first slope is extended to the run's edge: one step of the counter between two polls of a burst is off by half.
+const FIRST_SLOPE_SECONDS = 0.5;
 
 /** Creates the meter of one device. */
 export function createMeter(options: MeterOptions): Meter {
@@ -366,7 +368,8 @@ class DeviceMeter implements Meter {
   /** A device that has only a counter: its mean power between two steps stands in for readings of power. */
   #slope(row: Row): void {
     const start = this.#slopeStart;
-    if (row.counterJoules === start.value) return;
+    const isYoung = this.#power === undefined && row.time - start.time < FIRST_SLOPE_SECONDS;
+    if (row.counterJoules === start.value || isYoung) return;
     this.#slopeStart = { time: row.time, value: row.counterJoules };
     if (!(row.counterJoules > start.value)) return;
     const power = (row.counterJoules - start.value) / (row.time - start.time);
