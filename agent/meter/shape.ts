@@ -517,7 +517,8 @@ class PowerShape implements Shape {
   #silentReason(time: number): GapReason {
     const limit = this.#options.sampling.gapLimitSeconds(this.#period);
     const sleep = this.#sleep;
-    if (sleep !== undefined && sleep.end <= time && sleep.end > this.#newsTime) return 'suspended';
+    if (sleep !== undefined && sleep.start <= time && sleep.end > this.#newsTime)
+      return 'suspended';
     if (this.#newsReason !== undefined && time - this.#newsTime <= limit) return this.#newsReason;
     return this.#started ? 'no-reading' : 'edge';
   }
