@@ -101,6 +101,9 @@ export interface Batch {
   readonly wallOffsetSeconds?: number;
 }
 
+/** Every stated uncertainty is expanded by it, U = 2u: about 95 % (MEASUREMENT.md §4.8). */
+export const COVERAGE_FACTOR = 2;
+
 /** How an interval's joules came to be. */
 export type Method = 'counter' | 'integral' | 'modelled';
 

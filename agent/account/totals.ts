@@ -1,13 +1,10 @@
 // From a running tally to the totals that reports and metrics show. Pure.
 
 import type { Totals, UncertaintyComponents } from '../account.ts';
-import type { GapReason, Method } from '../model.ts';
+import { COVERAGE_FACTOR, type GapReason, type Method } from '../model.ts';
 import { grams, joules, kilowattHours, seconds, watts } from '../units.ts';
 import { rootOfSquares, valueOf } from '../sum.ts';
 import { edgeCostVariance, edgeVariance, type SumKey, type Tally } from './tally.ts';
-
-/** U = k·u: the expanded uncertainty that covers about 95 % (MEASUREMENT.md §4.8). */
-export const COVERAGE_FACTOR = 2;
 
 /** What a tally amounts to now. */
 export function totalsOfTally(tally: Tally): Totals {

@@ -2,12 +2,12 @@
 // devices have passed its end, and one total afterwards, so that a hundred thousand steps stay small. Pure.
 
 import type { Totals, WindowBooks } from '../account.ts';
-import type { ChargedInterval, Window } from '../model.ts';
+import { COVERAGE_FACTOR, type ChargedInterval, type Window } from '../model.ts';
 import { instant, joules, type Instant } from '../units.ts';
 import { combine, combineLinearly } from './combine.ts';
 import { shareOf } from './share.ts';
 import { newTally, sameInstant, tallyInterval, type Tally } from './tally.ts';
-import { COVERAGE_FACTOR, totalsOfTally } from './totals.ts';
+import { totalsOfTally } from './totals.ts';
 import { createTotalsStore, type TotalsStore } from './totals-store.ts';
 
 // Intervals that a window announced after the fact can still reach back to: about eight minutes of 1 s slots.

@@ -1,7 +1,7 @@
 // Lines of one device from several reports as one line. Where their times overlap, the longest line speaks for the
 // device, and of the others only what lies outside is added.
 
-import type { Method, Warning } from '../model.ts';
+import { COVERAGE_FACTOR, type Method, type Warning } from '../model.ts';
 import { coverageOf } from './device.ts';
 import {
   figure,
@@ -30,7 +30,6 @@ export interface MergedLines {
   readonly warnings: readonly Warning[];
 }
 
-const COVERAGE_FACTOR = 2;
 // Ranks of one job start and end within moments of each other: less than this is not worth a warning.
 const NOTABLE_SECONDS = 1;
 

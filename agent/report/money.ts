@@ -3,6 +3,7 @@
 import { Decimal } from 'decimal.js';
 
 import type { Totals } from '../account.ts';
+import { COVERAGE_FACTOR } from '../model.ts';
 import { kilowattHours, type Instant } from '../units.ts';
 import { netCostOf } from './device.ts';
 import { figure, knownFigure, ratioOf, rootOfSquares, sum, sumIfKnown } from './figure.ts';
@@ -16,7 +17,6 @@ import { NOTHING_MEASURED } from './words.ts';
 const Exact = Decimal.clone({ precision: 100 });
 // What a double's decimal form holds for certain, so that a quantity read from JSON is the one that was multiplied.
 const CERTAIN_DIGITS = 15;
-const COVERAGE_FACTOR = 2;
 const PERIOD_TOLERANCE = 1e-9;
 
 type PricedEnergy = Pick<ReportPricePeriod, 'facilityKilowattHours' | 'pricePerKilowattHour'>;
