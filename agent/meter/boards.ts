@@ -170,6 +170,9 @@ const UNKNOWN_BOARD_WATTS = 450;
 // Idle floor as a share of the limit, below every board of the study at idle (8 % to 25 %).
 const IDLE_FLOOR_RATIO = 0.08;
 
+/** No device draws more (a GB200 module is rated 2,700 W): a reading above is garbage, a counter's step a restart. */
+export const highestWatts = ({ kind }: Device): number => (kind === 'gpu' ? 5000 : 20_000);
+
 /** Between which powers a device can be at all: its idle floor and its limit, never taken from samples. */
 export interface PowerRange {
   readonly floorWatts: number;

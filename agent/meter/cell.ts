@@ -60,6 +60,9 @@ export type Cell = MeasuredCell | GapCell;
 /** Takes cells in order of time. */
 export type CellSink = (cell: Cell) => void;
 
+/** Seconds that a cell lasts. */
+export const lengthOf = ({ start, end }: Cell): number => end - start;
+
 /** Mean power of a measured cell. */
 export const cellWatts = (cell: MeasuredCell): number =>
   cell.energyJoules / (cell.end - cell.start);
@@ -94,9 +97,13 @@ const UNSEEN_SWING_RATIO = 0.3;
 // Of s·(1−s), the reach of what moves inside a box, over all places s: its root mean square.
 const USUAL_PLACE = Math.sqrt(1 / 30);
 
-/** What means over `seconds` leave open about the energy before a moment inside one of them (k = 1). */
+/** What a mean over `seconds` of power that swings leaves open about the energy before a moment inside (k = 1). */
+export const unseenSwing = (swingWatts: number, seconds: number): number =>
+  (swingWatts * seconds * USUAL_PLACE) / Math.sqrt(3);
+
+/** The same of power that seems steady. */
 export const unseenInside = (powerWatts: number, seconds: number): number =>
-  (UNSEEN_SWING_RATIO * Math.abs(powerWatts) * seconds * USUAL_PLACE) / Math.sqrt(3);
+  unseenSwing(UNSEEN_SWING_RATIO * Math.abs(powerWatts), seconds);
 
 /** The part of a cell within [start, end), for cells that are cut before their neighbours are known. */
 export function clipCell(cell: Cell, start: number, end: number): Cell {

@@ -4,9 +4,11 @@
 import type { Interval, Sensor, Warning } from '../model.ts';
 import { instant, watts, type Instant, type Watts } from '../units.ts';
 import { priorTrust } from './boards.ts';
+import { CellWriter } from './cell-writer.ts';
 import { levelCell } from './cell.ts';
 import type { Meter, MeterOptions } from './meter.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
+import { uniformUncertainty } from './uncertainty.ts';
 
 /** A meter's options, and the constant. */
 export interface ConstantMeterOptions extends MeterOptions {
@@ -23,6 +25,7 @@ class ConstantMeter implements Meter {
   readonly warnings: readonly Warning[] = [];
   readonly powerWatts: Watts;
   readonly #timeline: Timeline;
+  readonly #writer: CellWriter;
 
   constructor(options: ConstantMeterOptions) {
     const { device, startSeconds, slotSeconds, powerWatts } = options;
@@ -35,6 +38,7 @@ class ConstantMeter implements Meter {
       trust: priorTrust({ ...device, powerOrigin: 'modelled' }),
       wallOffsetSeconds: () => 0,
     });
+    this.#writer = new CellWriter(startSeconds, (cell) => this.#timeline.push(cell));
   }
 
   get settledSeconds(): Instant {
@@ -54,8 +58,18 @@ class ConstantMeter implements Meter {
     this.#timeline.cut(time, undefined);
   }
 
-  /** A sleeping machine draws little, but a constant is a constant: what was configured is what is booked. */
-  suspended(): void {}
+  /** A sleeping machine does not draw what it was said to draw: nobody knows what. */
+  suspended(start: Instant, end: Instant): void {
+    this.#fill(start);
+    this.#writer.write(end, (from, seconds) => ({
+      kind: 'gap',
+      start: from,
+      end,
+      reason: 'suspended',
+      estimateJoules: (this.powerWatts / 2) * seconds,
+      estimateUncertaintyJoules: uniformUncertainty(this.powerWatts) * seconds,
+    }));
+  }
 
   finish(end: Instant): Interval[] {
     this.#fill(end);
@@ -63,9 +77,9 @@ class ConstantMeter implements Meter {
   }
 
   #fill(end: number): void {
-    const start = this.#timeline.frontier;
-    if (end > start) {
-      this.#timeline.push({ ...levelCell(start, end, this.powerWatts), method: 'modelled' });
-    }
+    this.#writer.write(end, (start) => ({
+      ...levelCell(start, end, this.powerWatts),
+      method: 'modelled',
+    }));
   }
 }

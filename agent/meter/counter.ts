@@ -2,32 +2,31 @@
 // joined with the shape that the power readings give. MEASUREMENT.md §2, §4.4 and §4.5.
 
 import type { Warning } from '../model.ts';
-import {
-  cellWatts,
-  clipCell,
-  levelCell,
-  unseenInside,
-  type Cell,
-  type CellSink,
-  type MeasuredCell,
-} from './cell.ts';
-import type { Edge } from './split.ts';
+import { CellQueue } from './cell-queue.ts';
+import { clipCell, lengthOf, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
 import { createDisagreement, type Disagreement } from './disagreement.ts';
+import { Knots, type Knot } from './knots.ts';
 import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
+import type { Edge } from './split.ts';
+import { flatStep, longestUnseen, shapedStep, sumOver, withoutHoles } from './step-cells.ts';
 
 /** What bridging needs of the timeline. */
 interface GapBook {
   gapSecondsSince(from: number): number;
-  bridge(from: number, energyJoules: number): void;
+  bridge(from: number, energyJoules: number, doubtJoules: number): void;
   forgetGaps(): void;
 }
 
 interface CounterOptions {
-  /** Refresh period until readings show it. */
-  readonly assumedPeriodSeconds: number;
-  readonly offsetWatts: number;
+  /** Refresh period, where the device's kind is known for it before readings show it. */
+  readonly knownPeriodSeconds?: number;
   readonly gain: number;
-  /** Relative standard uncertainty of a sum of sample cells, against which the counter is checked. */
+  readonly offsetWatts: number;
+  /** More than this cannot be energy, but a restart or garbage. */
+  readonly highestWatts: number;
+  /** What the device may draw over a while. */
+  readonly limitWatts: () => number;
+  /** Standard uncertainty in joules of a sum of power readings, against which the counter is checked. */
   readonly sampleUncertainty: (
     energyJoules: number,
     seconds: number,
@@ -48,7 +47,7 @@ export interface Counter {
   readonly seen: boolean;
   /** Newest knot's time, for the end of a run. */
   readonly newestSeconds: number | undefined;
-  /** A good reading of the counter, after the one at `previous` (NaN when it is the first). */
+  /** A good reading of the counter. */
   reading(time: number, value: number): void;
   /** Power is thought to step at `time`, where a run starts or ends. */
   edge(time: number, edge: Edge): void;
@@ -58,50 +57,28 @@ export interface Counter {
   finish(): void;
 }
 
-/** When a value was made, give or take. */
-interface Place {
-  readonly time: number;
-  readonly uncertainty: number;
-}
-
-/** A value of the counter, and when it was read. */
-interface Reading {
-  readonly previous: number;
-  readonly readAt: number;
-  readonly seenUntil: number;
-}
-
-/** A point of the counter's course: it stood at `value` at `time`, give or take. */
-interface Knot extends Place {
-  readonly value: number;
-  /** When it was first read, when it was last read unchanged, and when the counter was last read before. */
-  readonly readAt: number;
-  seenUntil: number;
-  readonly previous: number;
-  /** Nothing before this knot can be told by it: the first, or the first after a restart. */
-  readonly baseline: boolean;
-  /** Placed for good. */
-  readonly final: boolean;
-}
-
-// A step is used once it is this much longer than the doubt about its ends, or this long anyway: slots must settle.
-const PRECISE_STEP_RATIO = 20;
-const PATIENCE_SECONDS = 1.2;
-// Without a new step for so long while power readings go on, the counter is not to be waited for.
+// Without a new step for so long while power readings go on, or for so many of its usual steps, the counter is not to
+// be waited for.
 const STALE_SECONDS = 2;
-// Knots wait for a burst of readings that may follow and tell their place better.
-const WAIT_SECONDS = 0.35;
+const STALE_STEPS = 3;
 const EDGE_BLUR_SECONDS = 0.15;
-const REMEMBERED_SECONDS = 60;
-// No device draws more: a step beyond it is not energy but a restart, or garbage.
-const IMPLAUSIBLE_WATTS = 20_000;
-// Refreshes wander a little: a value may be seen so much longer than a period.
-const LATE_RATIO = 0.02;
-// Nearer to the limits of its bracket than this many standard uncertainties a refresh may lie beyond them.
-const CERTAIN = 2.5;
+// Of a first value nobody knows the age: at most this, as on data-centre boards (MEASUREMENT.md §2).
+const FIRST_AGE_SECONDS = 0.1;
 // A step is shaped by power readings that cover so much of it.
 const COVERED_RATIO = 0.9;
-const MILLIJOULE_STEP = 1e-3;
+// A counter that misses less than this is not stuck but coarse.
+const STUCK_JOULES = 1;
+// A board may draw more than its limit over a short gap.
+const BRIDGED_RATIO = 1.2;
+// A plausible step may have begun so much before the reading that preceded it.
+const STEP_AGE_SECONDS = 0.2;
+
+/** Where the counter was when it was given up, and what power readings have booked since. */
+interface Left {
+  readonly time: number;
+  readonly value: number;
+  bookedJoules: number;
+}
 
 /** Creates the counter's side of a meter. */
 export function createCounter(options: CounterOptions): Counter {
@@ -112,293 +89,228 @@ class CounterFusion implements Counter {
   readonly grid: RefreshGrid = createRefreshGrid();
   readonly #options: CounterOptions;
   readonly #disagreement: Disagreement;
-  #knots: Knot[] = [];
-  #queue: Cell[] = [];
-  #head = 0;
+  readonly #knots: Knots;
+  readonly #queue = new CellQueue();
   #frontier = -Infinity;
   /** Cells up to here have been given to the sink. */
   #emitted = -Infinity;
-  #lastTime = NaN;
-  #lastValue = NaN;
-  /** Where the counter was left when it fell silent: a later reading may tell what gaps since then held. */
-  #left: { time: number; value: number; bookedJoules: number } | undefined;
-  #edges: { time: number; edge: Edge }[] = [];
+  #last = { time: NaN, value: NaN };
+  #changedAt = NaN;
+  /** How long the counter usually stands between two changes that were seen. */
+  #stepSeconds = 0;
+  /** Where the counter was when it fell silent: a later reading may tell what gaps since then held. */
+  #leftAt: Left | undefined;
   #stuck = false;
   #restarted = false;
 
   constructor(options: CounterOptions) {
     this.#options = options;
     this.#disagreement = createDisagreement(options.sampleUncertainty);
+    this.#knots = new Knots({
+      grid: this.grid,
+      longestAgeSeconds: () =>
+        options.knownPeriodSeconds ?? Math.max(FIRST_AGE_SECONDS, this.#stepSeconds),
+      frontier: () => this.#frontier,
+    });
   }
 
   get active(): boolean {
-    return this.#knots.length > 0;
+    return this.#knots.first !== undefined;
   }
 
   get seen(): boolean {
-    return !Number.isNaN(this.#lastValue);
+    return !Number.isNaN(this.#last.value);
   }
 
   get newestSeconds(): number | undefined {
-    return this.#knots.at(-1)?.time;
+    return this.#knots.newest?.time;
   }
 
   get warnings(): readonly Warning[] {
     return [
       ...this.#disagreement.warnings,
-      ...(this.#stuck
-        ? [
-            {
-              code: 'counter-stuck',
-              message:
-                'The energy counter stood still while power was drawn; energy was integrated from power readings there.',
-            },
-          ]
-        : []),
-      ...(this.#restarted
-        ? [
-            {
-              code: 'counter-restarted',
-              message:
-                'The energy counter restarted, as after a driver reload; its new course was begun afresh, and nothing was counted across the restart.',
-            },
-          ]
-        : []),
+      ...(this.#stuck ? [STUCK] : []),
+      ...(this.#restarted ? [RESTARTED] : []),
     ];
   }
 
   edge(time: number, edge: Edge): void {
-    this.#edges = this.#edges.filter((known) => known.time > this.#frontier - REMEMBERED_SECONDS);
-    if (edge !== undefined) this.#edges.push({ time, edge });
+    this.#knots.addEdge(time, edge);
   }
 
   reading(time: number, value: number): void {
-    const previous = this.#lastTime;
-    const before = this.#lastValue;
-    this.#lastTime = time;
-    this.#lastValue = value;
+    const { time: previous, value: before } = this.#last;
     const step = value - before;
     if (step === 0) {
-      this.#seenAgain(time);
+      this.#last = { time, value };
+      this.#knots.seenAgain(value, time);
       return;
     }
-    const read = { value, readAt: time, seenUntil: time, previous, final: false };
-    const fresh = { ...read, ...this.#locate({ ...read, previous: NaN }), baseline: true };
-    if (Number.isNaN(before)) this.#place(fresh);
-    else if (step < 0 || !this.#plausible(step, time - previous)) this.#restart(fresh);
-    else if (!this.active) this.#return({ ...fresh, ...this.#locate(read) });
-    else this.#place({ ...read, ...this.#locate(read), baseline: false });
+    const isFirst = Number.isNaN(before);
+    const isRestart = step < 0 || !this.#isPlausible(step, time - previous);
+    this.#last = { time, value };
+    if (isFirst || isRestart) {
+      if (isRestart && !isFirst) this.#restart();
+      this.#place(this.#knots.knotOf(value, NaN, time, true));
+      return;
+    }
+    this.#learnStep(time);
+    if (this.active) this.#place(this.#knots.knotOf(value, previous, time, false));
+    else this.#return(this.#knots.knotOf(value, previous, time, true));
   }
 
   shape(cell: Cell): void {
     this.#frontier = cell.end;
     this.#queue.push(cell);
     this.#drain(false);
-    const last = this.#knots.at(-1);
-    if (last === undefined) this.#passOn(Infinity);
-    else if (this.#frontier - last.time > STALE_SECONDS) this.#leave(last);
+    const { newest } = this.#knots;
+    if (newest === undefined) this.#passOn(Infinity);
+    else if (this.#frontier - newest.time > this.#staleSeconds) this.#leave(newest);
   }
 
   finish(): void {
+    this.#disagreement.conclude();
     this.#drain(true);
     this.#passOn(Infinity);
   }
 
-  #plausible(step: number, duration: number): boolean {
-    return step <= IMPLAUSIBLE_WATTS * (duration + 2 * this.#options.assumedPeriodSeconds);
+  get #staleSeconds(): number {
+    return Math.max(STALE_SECONDS, STALE_STEPS * this.#stepSeconds);
   }
 
-  #seenAgain(time: number): void {
-    const last = this.#knots.at(-1);
-    if (last?.value === this.#lastValue) last.seenUntil = time;
+  /** Follows how often the counter changes, slowly downwards: a burst of readings sees more than there usually is. */
+  #learnStep(time: number): void {
+    const step = time - this.#changedAt;
+    this.#changedAt = time;
+    if (!(step > 0)) return;
+    const share = step > this.#stepSeconds ? 0.5 : 0.1;
+    this.#stepSeconds += share * (step - this.#stepSeconds);
   }
 
-  /**
-   * When a value was made: after the reading before it and not later than its own, within one period before it was
-   * last seen, and on the grid where the grid leaves one place for it.
-   */
-  #locate({ previous, readAt, seenUntil }: Reading): Place {
-    const { grid } = this;
-    const period = grid.periodSeconds ?? this.#options.assumedPeriodSeconds;
-    const kept = grid.periodSeconds === undefined ? readAt : seenUntil - LATE_RATIO * period;
-    const latest = Math.max(readAt, kept) - period;
-    const from = Math.min(readAt, Number.isNaN(previous) ? latest : Math.max(previous, latest));
-    const inBracket = { time: (from + readAt) / 2, uncertainty: (readAt - from) / Math.sqrt(12) };
-    if (!grid.lockedAt(readAt)) return inBracket;
-    const uncertainty = grid.phaseUncertaintySeconds(readAt);
-    const margin = CERTAIN * uncertainty;
-    const refresh = grid.lastRefresh(readAt + margin);
-    if (refresh < from - margin) return inBracket;
-    // Two refreshes may have made it: its age is nearly nothing, or nearly a whole period.
-    if (refresh - period >= from - margin) return { ...inBracket, uncertainty: period / 2 };
-    return {
-      time: Math.min(Math.max(refresh, from), readAt),
-      uncertainty: Math.min(uncertainty, inBracket.uncertainty),
-    };
+  #isPlausible(step: number, seconds: number): boolean {
+    return step <= this.#options.highestWatts * (seconds + STEP_AGE_SECONDS);
   }
 
   #place(knot: Knot): void {
-    const last = this.#knots.at(-1);
-    if (!knot.baseline && last !== undefined && knot.time <= last.time) return;
-    if (knot.baseline && knot.time < Math.max(this.#emitted, last?.time ?? -Infinity)) {
+    if (knot.isBaseline && knot.time < Math.max(this.#emitted, this.newestSeconds ?? -Infinity)) {
       // Time up to here is told already: the next change of the counter makes a better beginning.
-      this.#knots = [];
+      this.#knots.clear();
       this.#passOn(Infinity);
       return;
     }
-    this.#knots.push(knot);
-    if (knot.baseline) this.#options.gaps.forgetGaps();
+    if (!this.#knots.push(knot)) return;
+    if (knot.isBaseline) this.#options.gaps.forgetGaps();
     this.#drain(false);
   }
 
   /** The counter went back or leapt: a driver reload, a reset. Nothing is known across it. */
-  #restart(knot: Knot): void {
+  #restart(): void {
     this.#restarted = true;
-    this.#left = undefined;
+    this.#leftAt = undefined;
+    this.#changedAt = NaN;
     this.#drain(true);
-    this.#place(knot);
   }
 
   /** The counter speaks again: it may know what gaps held meanwhile. */
   #return(knot: Knot): void {
-    const left = this.#left;
-    this.#left = undefined;
-    if (left !== undefined && knot.time > left.time) {
-      const { gaps } = this.#options;
-      const missing = gaps.gapSecondsSince(left.time);
-      const total = this.#corrected(knot.value - left.value, knot.time - left.time);
-      // The power readings go on from the gap's end; what they will book up to the knot is not the gap's.
-      const booked = Math.max(0, knot.time - this.#frontier);
-      const energy = ((total - left.bookedJoules) * missing) / (missing + booked);
-      if (missing > 0 && energy >= 0 && energy <= IMPLAUSIBLE_WATTS * missing) {
-        gaps.bridge(left.time, energy);
-      }
+    const left = this.#leftAt;
+    this.#leftAt = undefined;
+    const rest = left === undefined ? undefined : this.#bridge(left, knot);
+    if (rest === undefined) {
+      this.#place(knot);
+      return;
     }
-    this.#place(knot);
+    // What the counter told beyond the gaps is its step from where the readings have got to.
+    this.#place({ ...knot, time: this.#frontier, value: knot.value - rest });
+    this.#place({ ...knot, isBaseline: false });
+  }
+
+  /**
+   * Fills the gaps since the counter was left by what it has told meanwhile, beyond what the power readings did. Returns
+   * how much of that lies after the gaps, up to the knot; undefined where gaps cannot be filled so.
+   */
+  #bridge(left: Left, knot: Knot): number | undefined {
+    const { gaps, limitWatts, sampleUncertainty, gain, offsetWatts } = this.#options;
+    const missing = gaps.gapSecondsSince(left.time);
+    const seconds = knot.time - left.time;
+    const after = Math.max(0, knot.time - this.#frontier);
+    const untold = this.#corrected(knot.value - left.value, seconds) - left.bookedJoules;
+    const energy = (untold * missing) / (missing + after);
+    const isPossible = energy >= 0 && energy <= BRIDGED_RATIO * limitWatts() * missing;
+    if (!(missing > 0) || !isPossible) return undefined;
+    // What the power readings were off by meanwhile is in the difference.
+    const doubt = sampleUncertainty(left.bookedJoules, Math.max(0, seconds - missing - after), 0);
+    gaps.bridge(left.time, energy, doubt);
+    return (untold - energy) * gain + offsetWatts * after;
   }
 
   /** Stops waiting for the counter. */
-  #leave(last: Knot): void {
-    this.#left = { time: last.time, value: last.value, bookedJoules: 0 };
+  #leave({ time, value }: Knot): void {
+    this.#leftAt = { time, value, bookedJoules: 0 };
     this.#drain(true);
     const drew = this.#queue
-      .slice(this.#head)
+      .waiting()
       .reduce((sum, cell) => sum + (cell.kind === 'measured' ? cell.energyJoules : 0), 0);
-    if (drew > 1e3 * MILLIJOULE_STEP && this.#lastTime > last.time + STALE_SECONDS / 2) {
-      this.#stuck = true;
-    }
-    this.#knots = [];
+    if (drew > STUCK_JOULES && this.#last.time > time + this.#staleSeconds / 2) this.#stuck = true;
+    this.#knots.clear();
     this.#passOn(Infinity);
   }
 
-  #corrected(step: number, duration: number): number {
+  #corrected(step: number, seconds: number): number {
     const { gain, offsetWatts } = this.#options;
-    return (step - offsetWatts * duration) / gain;
+    return (step - offsetWatts * seconds) / gain;
   }
 
-  #drain(atEnd: boolean): void {
+  #drain(isEnd: boolean): void {
     for (;;) {
-      const first = this.#knots[0];
-      if (first === undefined) return;
-      const next = this.#nextKnot(first, atEnd);
-      if (next === undefined) return;
-      const knot = this.#knots[next];
-      if (knot === undefined || this.#frontier < knot.time) return;
-      if (knot.baseline) this.#passOn(knot.time);
-      else this.#emitStep(first, knot);
-      this.#knots = this.#knots.slice(next);
+      const { first } = this.#knots;
+      const next = this.#knots.takeNext(this.#last.time, isEnd);
+      if (first === undefined || next === undefined) return;
+      if (next.isBaseline) this.#passOn(next.time);
+      else this.#emitStep(first, next);
     }
-  }
-
-  /** Places a knot with what later readings taught of the grid, once, when that is better. */
-  #placedFinally(index: number): Knot | undefined {
-    const knot = this.#knots[index];
-    if (knot === undefined || knot.final) return knot;
-    const placed = { ...knot, ...this.#locate(knot), final: true };
-    this.#knots[index] = placed;
-    return placed;
-  }
-
-  /** The next knot to use: far enough for the doubt about their places, and as near to a run's edge as there is one. */
-  #nextKnot(first: Knot, atEnd: boolean): number | undefined {
-    let last: number | undefined;
-    for (let index = 1; index < this.#knots.length; index += 1) {
-      const waiting = this.#knots[index];
-      if (waiting === undefined) break;
-      if (waiting.baseline) return last ?? index;
-      if (!atEnd && this.#lastTime - waiting.readAt < WAIT_SECONDS) break;
-      const knot = this.#placedFinally(index) ?? waiting;
-      if (knot.time <= (this.#knots[index - 1] ?? first).time) continue;
-      const crossed = this.#crossed(this.#knots[index - 1] ?? first, knot);
-      if (crossed === 'start' && last !== undefined) return last;
-      if (knot.time > this.#frontier) break;
-      last = index;
-      const duration = knot.time - first.time;
-      const needed = Math.max(PRECISE_STEP_RATIO * knot.uncertainty, 2 * first.uncertainty);
-      if (crossed !== undefined || duration >= Math.min(PATIENCE_SECONDS, needed)) return index;
-    }
-    return atEnd ? last : undefined;
-  }
-
-  /** E(a) = C(c₁) + P_pre·(a − c₁) and E(b) = C(c₂) − P_post·(c₂ − b) want the knots next to an edge. */
-  #crossed(before: Knot, after: Knot): Edge {
-    return this.#edges.find(({ time }) => time >= before.time && time < after.time)?.edge;
-  }
-
-  /** Power readings blur a run's edge; the counter's own steps on both sides of it do not. */
-  #nearEdge(start: number, end: number): boolean {
-    return this.#edges.some(
-      ({ time }) => time > start - EDGE_BLUR_SECONDS && time < end + EDGE_BLUR_SECONDS,
-    );
   }
 
   /** One step of the counter, with the power readings' shape inside it where they are finer. */
   #emitStep(first: Knot, next: Knot): void {
     this.#passOn(first.time);
-    const duration = next.time - first.time;
-    const step = this.#corrected(next.value - first.value, duration);
-    const timing = {
+    const { time: start } = first;
+    const { time: end } = next;
+    const seconds = end - start;
+    const energyJoules = this.#corrected(next.value - first.value, seconds);
+    const under = this.#queue.take(end).filter((cell) => cell.kind === 'measured');
+    const isWhole = sumOver(under, lengthOf) >= COVERED_RATIO * seconds;
+    const shape = isWhole ? withoutHoles(under, start, end) : under;
+    const integralJoules = isWhole ? sumOver(shape, (cell) => cell.integralJoules) : NaN;
+    if (isWhole) {
+      const alias = sumOver(shape, aliasSeen);
+      this.#disagreement.observe(energyJoules, integralJoules, seconds, alias);
+    }
+    const doubtJoules = this.#disagreement.doubtOf(energyJoules);
+    const energy = { energyJoules, integralJoules, doubtJoules };
+    const frame = {
       startTimingSeconds: first.uncertainty,
       endTimingSeconds: next.uncertainty,
-      step: { start: first.time, end: next.time },
+      step: { start, end },
     };
-    const measured = this.#take(next.time).filter((cell) => cell.kind === 'measured');
-    const covered = sum(measured, (cell) => cell.end - cell.start);
-    const whole = covered >= COVERED_RATIO * duration;
-    const shape = whole ? withoutHoles(measured, first.time, next.time) : measured;
-    const integral = whole ? sum(shape, (cell) => cell.integralJoules) : NaN;
-    if (whole) {
-      this.#disagreement.observe(
-        step,
-        integral,
-        duration,
-        sum(shape, (cell) => cell.aliasJoules),
-      );
-    }
-    const doubt = this.#disagreement.doubtRatio * step;
-    const fuse =
-      integral > 0 &&
-      step > 0 &&
+    const isShaped =
+      integralJoules > 0 &&
+      energyJoules > 0 &&
       !this.#disagreement.disagrees &&
-      !this.#nearEdge(first.time, next.time) &&
-      this.#options.shapeIsFiner(duration, Math.max(...shape.map(lengthOf)));
-    const sink = (cell: Cell): void => this.#emit(cell);
-    if (!fuse) {
-      sink(flatStep(first.time, next.time, step, integral, measured, timing, doubt));
-      return;
-    }
-    const scale = step / integral;
-    for (const cell of shape) sink(scaled(cell, scale, timing, doubt / shape.length));
+      // Power readings blur a run's edge; the counter's own steps on both sides of it do not.
+      !this.#knots.isNearEdge(start, end, EDGE_BLUR_SECONDS) &&
+      this.#options.shapeIsFiner(seconds, longestUnseen(shape));
+    const cells = isShaped ? shapedStep(shape, energy, frame) : [flatStep(under, energy, frame)];
+    for (const cell of cells) this.#emit(cell);
   }
 
   /** Cells up to `time` keep the power readings' own energy. */
   #passOn(time: number): void {
-    for (const cell of this.#take(time)) {
-      if (this.#left !== undefined && cell.kind === 'measured') {
-        const overlap = clipCell(cell, Math.max(cell.start, this.#left.time), cell.end);
-        if (cell.end > this.#left.time && overlap.kind === 'measured') {
-          this.#left.bookedJoules += overlap.energyJoules;
-        }
+    for (const cell of this.#queue.take(time)) {
+      const left = this.#leftAt;
+      if (left !== undefined && cell.kind === 'measured' && cell.end > left.time) {
+        const after = clipCell(cell, Math.max(cell.start, left.time), cell.end);
+        if (after.kind === 'measured') left.bookedJoules += after.energyJoules;
       }
       this.#emit(cell);
     }
@@ -408,113 +320,20 @@ class CounterFusion implements Counter {
     this.#emitted = cell.end;
     this.#options.sink(cell);
   }
-
-  /** Takes the queued cells before `time`, cutting the one that straddles it. */
-  #take(time: number): Cell[] {
-    const taken: Cell[] = [];
-    for (;;) {
-      const cell = this.#queue[this.#head];
-      if (cell === undefined || cell.start >= time) break;
-      if (cell.end <= time) {
-        taken.push(cell);
-        this.#head += 1;
-        continue;
-      }
-      taken.push(clipCell(cell, cell.start, time));
-      this.#queue[this.#head] = clipCell(cell, time, cell.end);
-      break;
-    }
-    if (this.#head > 64 || this.#head === this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
-    return taken;
-  }
 }
 
-// A held value says as much as many short cells.
-const lengthOf = (cell: MeasuredCell): number =>
-  cell.profile === 'level' ? 0 : cell.end - cell.start;
+/** What a part-time sensor can have missed beside the counter: of a power that it saw standing still, nothing. */
+const aliasSeen = (cell: MeasuredCell): number =>
+  Math.min(cell.aliasJoules, 0.5 * cell.unseenRatio * cell.swingWatts * lengthOf(cell));
 
-const sum = (cells: readonly MeasuredCell[], of: (cell: MeasuredCell) => number): number =>
-  cells.reduce((total, cell) => total + of(cell), 0);
+const STUCK: Warning = {
+  code: 'counter-stuck',
+  message:
+    'The energy counter stood still while power was drawn; energy was integrated from power readings there.',
+};
 
-/** Power readings over [start, end), with short holes closed at the power beside them. */
-function withoutHoles(
-  cells: readonly MeasuredCell[],
-  start: number,
-  end: number,
-): readonly MeasuredCell[] {
-  const closed: MeasuredCell[] = [];
-  let reached = start;
-  for (const cell of cells) {
-    if (cell.start > reached) closed.push(holeFilled(cell, reached, cell.start));
-    closed.push(cell);
-    reached = cell.end;
-  }
-  const last = closed.at(-1);
-  if (last !== undefined && end > reached) closed.push(holeFilled(last, reached, end));
-  return closed;
-}
-
-type Timing = Pick<MeasuredCell, 'startTimingSeconds' | 'endTimingSeconds' | 'step'>;
-
-function holeFilled(beside: MeasuredCell, start: number, end: number): MeasuredCell {
-  const power = cellWatts(beside);
-  return {
-    ...beside,
-    start,
-    end,
-    energyJoules: power * (end - start),
-    integralJoules: power * (end - start),
-    profile: 'level',
-    startWatts: power,
-    endWatts: power,
-    samples: 0,
-  };
-}
-
-function scaled(
-  cell: MeasuredCell,
-  scale: number,
-  timing: Timing,
-  doubtJoules: number,
-): MeasuredCell {
-  const energyJoules = cell.integralJoules * scale;
-  return {
-    ...cell,
-    energyJoules,
-    method: cell.method === 'modelled' ? 'modelled' : 'counter',
-    counterJoules: energyJoules,
-    aliasJoules: 0,
-    doubtJoules,
-    varianceJoulesSquared: 0,
-    ...timing,
-  };
-}
-
-function flatStep(
-  start: number,
-  end: number,
-  energyJoules: number,
-  integralJoules: number,
-  under: readonly MeasuredCell[],
-  timing: Timing,
-  doubtJoules: number,
-): MeasuredCell {
-  const power = energyJoules / (end - start);
-  return {
-    ...levelCell(start, end, power),
-    profile: 'box',
-    minWatts: under.length > 0 ? Math.min(...under.map((cell) => cell.minWatts)) : power,
-    maxWatts: under.length > 0 ? Math.max(...under.map((cell) => cell.maxWatts)) : power,
-    swingWatts: under.at(-1)?.swingWatts ?? 0,
-    samples: sum(under, (cell) => cell.samples),
-    method: 'counter',
-    counterJoules: energyJoules,
-    integralJoules,
-    doubtJoules,
-    sharingJoules: unseenInside(power, end - start),
-    ...timing,
-  };
-}
+const RESTARTED: Warning = {
+  code: 'counter-restarted',
+  message:
+    'The energy counter restarted, as after a driver reload; its new course was begun afresh, and nothing was counted across the restart.',
+};

@@ -6,8 +6,6 @@ import type { Warning } from '../model.ts';
 /** Watches the two sources. */
 export interface Disagreement {
   readonly disagrees: boolean;
-  /** Relative standard uncertainty that the disagreement leaves in either source; 0 while they agree. */
-  readonly doubtRatio: number;
   readonly warnings: readonly Warning[];
   observe(
     counterJoules: number,
@@ -15,9 +13,18 @@ export interface Disagreement {
     seconds: number,
     aliasJoules: number,
   ): void;
+  /**
+   * Standard uncertainty that the disagreement leaves in a step of the counter, 0 while they agree. The first step after
+   * it was found also carries what the steps before it were handed on without.
+   */
+  doubtOf(energyJoules: number): number;
+  /** Checks what is left, at the end of a run. */
+  conclude(): void;
 }
 
 const CHECK_SECONDS = 30;
+/** Over less than this the two may well differ. */
+const SHORTEST_CHECK_SECONDS = 5;
 const LIMIT = 3;
 
 /** `uncertainty` gives the standard uncertainty in joules of integrated power readings. */
@@ -26,15 +33,16 @@ export function createDisagreement(
 ): Disagreement {
   let sums = { counter: 0, integral: 0, seconds: 0, alias: 0 };
   let doubtRatio = 0;
+  let owedJoules = 0;
   let worst: { counter: number; integral: number; seconds: number } | undefined;
 
   const check = (): void => {
-    const difference = sums.counter - sums.integral;
-    const limit = LIMIT * uncertainty(sums.integral, sums.seconds, sums.alias);
-    const disagrees = Math.abs(difference) > limit;
+    const difference = Math.abs(sums.counter - sums.integral);
+    const disagrees = difference > LIMIT * uncertainty(sums.integral, sums.seconds, sums.alias);
+    const before = doubtRatio;
     // Which of the two is right is unknown: the truth lies anywhere between them, and a little beyond.
-    doubtRatio =
-      disagrees && sums.counter > 0 ? Math.abs(difference) / (Math.sqrt(3) * sums.counter) : 0;
+    doubtRatio = disagrees && sums.counter > 0 ? difference / (Math.sqrt(3) * sums.counter) : 0;
+    owedJoules += Math.max(0, doubtRatio - before) * sums.counter;
     if (disagrees) worst = { ...sums };
     sums = { counter: 0, integral: 0, seconds: 0, alias: 0 };
   };
@@ -42,9 +50,6 @@ export function createDisagreement(
   return {
     get disagrees() {
       return doubtRatio > 0;
-    },
-    get doubtRatio() {
-      return doubtRatio;
     },
     get warnings() {
       if (worst === undefined) return [];
@@ -62,6 +67,14 @@ export function createDisagreement(
       sums.seconds += seconds;
       sums.alias += aliasJoules;
       if (sums.seconds >= CHECK_SECONDS) check();
+    },
+    doubtOf(energyJoules) {
+      const doubt = doubtRatio * Math.abs(energyJoules) + owedJoules;
+      owedJoules = 0;
+      return doubt;
+    },
+    conclude() {
+      if (sums.seconds >= SHORTEST_CHECK_SECONDS) check();
     },
   };
 }

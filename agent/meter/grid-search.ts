@@ -15,8 +15,9 @@ export interface Grid {
 
 /** Wider brackets, in periods, say nothing of where in them the change was. */
 export const DENSE_WIDTH_RATIO = 0.65;
-/** How far from its place on the grid a refresh may be met, in periods. */
-export const TOLERANCE_RATIO = 0.15;
+/** How far from its place on a grid that is being searched a refresh may be met, in periods. */
+export const SEARCH_TOLERANCE = 0.03;
+const TOLERANCE_RATIO = 0.15;
 // A grid is believed when meeting the brackets by chance is less likely than e^-evidence; trying many periods needs more.
 const BURST_WIDTH_RATIO = 0.25;
 const SEARCH_EVIDENCE = 8;
@@ -24,7 +25,7 @@ const EXPECTED_EVIDENCE = 4;
 const EXPECTED_STEPS = 5;
 const LIKELY_RATIO = 0.2;
 const SEARCH_STEP = 0.994;
-const SEARCH_TOLERANCE = 0.03;
+
 const MET_SHARE = 0.9;
 const PLAUSIBLE_SECONDS = [0.004, 3] as const;
 // A steady load leaves a register at one value for several refreshes. A period longer than the expected one is
@@ -38,7 +39,7 @@ export function findGrid(
   brackets: readonly Bracket[],
   expected: number | undefined,
 ): Grid | undefined {
-  const most = 1.02 * longestPossible(brackets);
+  const most = longestPossible(brackets);
   const quick = periodOfNarrow(brackets);
   let longest = Math.min(most, PLAUSIBLE_SECONDS[1]);
   if (expected !== undefined && expected <= most) {

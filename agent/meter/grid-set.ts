@@ -2,7 +2,13 @@
 // half-planes a bracket. Polls that stray little meet one phase of a refresh over and over, and such brackets do not
 // become more telling by their number: their mean would be trusted too much, what they leave possible cannot be.
 
-import { DENSE_WIDTH_RATIO, type Bracket, type Grid } from './grid-search.ts';
+import { DENSE_WIDTH_RATIO, SEARCH_TOLERANCE, type Bracket, type Grid } from './grid-search.ts';
+
+/**
+ * What a bracket says of the grids that were possible before it: `met` by some of them, which stay; `unclear` which
+ * refresh it holds; a `misfit` that none meets; `refuted` where it holds a second change within one period.
+ */
+export type Meeting = 'met' | 'unclear' | 'misfit' | 'refuted';
 
 /** The grids that are still possible. */
 export interface GridSet {
@@ -11,10 +17,8 @@ export interface GridSet {
   readonly phase: number;
   /** Earliest and latest possible moment of the refresh nearest to `time`. */
   reach(time: number): Range;
-  /** The refresh `steps` after the newest one lies in the bracket. False where no grid meets it and those before it. */
-  add(bracket: Bracket, steps: number): boolean;
-  /** The phase was lost in a long time without a change: it is the bracket's now, and the period what it was. */
-  restart(bracket: Bracket): void;
+  /** Takes a bracket that is newer than all before it, and narrower than a period. */
+  meet(bracket: Bracket): Meeting;
 }
 
 interface Constraint {
@@ -40,26 +44,33 @@ const FIRST_WANDER = 1;
 // The period of a first guess may be off by so much, its phase by anything.
 const GUESS_RATIO = 0.15;
 const ANY_PHASE_PERIODS = 1;
+// Refreshes whose moments are open over so much of a period cannot be told from their neighbours.
+const LOST_RATIO = 0.85;
 
-/** Starts from a grid that was found in `brackets`, and goes back through them as far as it is sure which is which. */
+/**
+ * Starts from a grid that was found in `brackets`. It says which refresh each of them holds, back to the first that it
+ * does not meet: its period may be off, and then it loses count there.
+ */
 export function createGridSet(found: Grid, brackets: readonly Bracket[]): GridSet {
-  const set = new PossibleGrids(found);
-  for (const bracket of brackets.toReversed()) {
-    const [earliest, latest] = set.reach(bracket.middle);
-    const { period, phase } = set;
-    if (set.isEmpty) set.restart(bracket);
-    else if (latest - earliest > period / 2) break;
-    else if (bracket.width <= DENSE_WIDTH_RATIO * period) {
-      set.add(bracket, Math.round((bracket.middle - phase) / period));
-    }
-  }
-  return set;
+  const dense = brackets.filter(({ width }) => width <= DENSE_WIDTH_RATIO * found.period);
+  const unmet = dense.findLastIndex((bracket) => !isMetBy(found, bracket));
+  return new PossibleGrids(found, dense.slice(unmet + 1));
+}
+
+const indexIn = ({ phase, period }: Grid, { middle }: Bracket): number =>
+  Math.round((middle - phase) / period);
+
+function isMetBy(grid: Grid, bracket: Bracket): boolean {
+  const { phase, period } = grid;
+  const { middle, width } = bracket;
+  const away = Math.abs(middle - phase - indexIn(grid, bracket) * period);
+  return width <= DENSE_WIDTH_RATIO * period && away <= width / 2 + SEARCH_TOLERANCE * period;
 }
 
 class PossibleGrids implements GridSet {
   /** What index 0 of the constraints is, and the period that stretches are counted from. */
   #origin: number;
-  #guess: number;
+  readonly #guess: number;
   #newest = 0;
   #constraints: readonly Constraint[] = [];
   #polygon: readonly Point[] = [];
@@ -71,15 +82,21 @@ class PossibleGrids implements GridSet {
   /** Shortest and longest period that what is forgotten left possible. */
   #periods: Range;
 
-  constructor({ phase, period }: Grid) {
+  constructor(found: Grid, brackets: readonly Bracket[]) {
+    const { phase, period } = found;
     this.#origin = phase;
     this.#guess = period;
     this.#periods = [(1 - GUESS_RATIO) * period, (1 + GUESS_RATIO) * period];
+    const constraints = brackets.map(({ middle, width }) => ({
+      index: indexIn(found, { middle, width }),
+      from: middle - width / 2 - phase,
+      to: middle + width / 2 - phase,
+    }));
+    // The newest are the surest where a clock drifts.
+    for (let count = constraints.length; count > 0; count = Math.floor(count / 2)) {
+      if (this.#rebuild(constraints.slice(-count))) return;
+    }
     this.#leave(this.#anyGrid());
-  }
-
-  get isEmpty(): boolean {
-    return this.#constraints.length === 0;
   }
 
   get period(): number {
@@ -94,9 +111,43 @@ class PossibleGrids implements GridSet {
     return this.#reachOf(this.#newest + Math.round((time - this.#phase) / this.#period));
   }
 
-  add({ middle, width }: Bracket, steps: number): boolean {
+  meet(bracket: Bracket): Meeting {
+    if (this.#isLostAt(bracket.middle)) {
+      this.#restart(bracket);
+      return 'met';
+    }
+    const index = this.#indexOf(bracket);
+    if (typeof index !== 'number') return index;
+    return this.#add(bracket, index) ? 'met' : 'misfit';
+  }
+
+  /** Whether nobody can tell any more which refresh is the one at `time`. */
+  #isLostAt(time: number): boolean {
+    const [earliest, latest] = this.reach(time);
+    return latest - earliest > LOST_RATIO * this.#period;
+  }
+
+  /** The one refresh after the newest that may lie in a bracket; a wider wandering is allowed where none does. */
+  #indexOf({ middle, width }: Bracket): number | Exclude<Meeting, 'met'> {
+    const nearest = this.#newest + Math.round((middle - this.#phase) / this.#period);
+    for (const wander of WANDER_RATIOS.slice(this.#wander)) {
+      const from = middle - width / 2 - wander * this.#guess;
+      const to = middle + width / 2 + wander * this.#guess;
+      const met = [nearest - 1, nearest, nearest + 1].filter((index) => {
+        const [earliest, latest] = this.#reachOf(index);
+        return latest >= from && earliest <= to;
+      });
+      // Each change is a refresh of its own.
+      const possible = met.filter((index) => index > this.#newest);
+      const only = possible[0];
+      if (only !== undefined) return possible.length === 1 ? only : 'unclear';
+      if (met.length > 0) return 'refuted';
+    }
+    return 'misfit';
+  }
+
+  #add({ middle, width }: Bracket, index: number): boolean {
     const at = middle - this.#origin;
-    const index = this.#newest + steps;
     const constraint = { index, from: at - width / 2, to: at + width / 2 };
     const constraints = [...this.#constraints, constraint].slice(-REMEMBERED);
     this.#sinceRebuilt += 1;
@@ -108,12 +159,13 @@ class PossibleGrids implements GridSet {
     const polygon = this.#cut(this.#polygon, constraint);
     if (polygon.length === 0) return this.#rebuild(constraints);
     this.#constraints = constraints;
-    this.#newest = Math.max(index, this.#newest);
+    this.#newest = index;
     this.#leave(polygon);
     return true;
   }
 
-  restart({ middle, width }: Bracket): void {
+  /** The phase was lost in a long time without a change: it is the bracket's now, and the period what it was. */
+  #restart({ middle, width }: Bracket): void {
     this.#periods = this.#periodRange();
     this.#origin = middle;
     this.#newest = 0;
@@ -130,7 +182,7 @@ class PossibleGrids implements GridSet {
 
   /** Meets the constraints with the least wandering that they allow, around their newest. */
   #rebuild(constraints: readonly Constraint[]): boolean {
-    const newest = Math.max(...constraints.map(({ index }) => index));
+    const newest = constraints.at(-1)?.index ?? 0;
     for (; this.#wander < WANDER_RATIOS.length; this.#wander += 1) {
       const polygon = this.#meeting(constraints);
       if (polygon.length === 0) continue;

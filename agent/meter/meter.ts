@@ -11,10 +11,11 @@ import {
   type Warning,
 } from '../model.ts';
 import { instant, watts, type Instant, type Watts } from '../units.ts';
-import { powerRange, priorTrust, type Trust } from './boards.ts';
+import { highestWatts, powerRange, priorTrust, type Trust } from './boards.ts';
 import { createCounter, type Counter } from './counter.ts';
+import { RegisterWatch } from './register-watch.ts';
 import { createSamplingPeriod, typicalSpacing, type SamplingPeriod } from './sampling-period.ts';
-import { chooseField, createSensorModel, type SensorModel } from './sensor.ts';
+import { FULL_COVERAGE, chooseField, createSensorModel, type SensorModel } from './sensor.ts';
 import { createShape, type Shape } from './shape.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 import { sensorWarnings } from './warnings.ts';
@@ -74,9 +75,12 @@ const OK: number = READING_STATUS.indexOf('ok');
 // The first readings wait until the sensor's grid could be learnt from them: nothing is final so early anyway.
 const LEARNING_SECONDS = 1.2;
 const LEARNING_ROWS = 4096;
-// Refresh of the energy counter until readings show it: 100 ms on data-centre boards (MEASUREMENT.md §2).
-const COUNTER_PERIOD_SECONDS = 0.1;
-const HOST_COUNTER_PERIOD_SECONDS = 0.002;
+// RAPL counts every millisecond or so, faster than anybody reads it.
+const RAPL_PERIOD_SECONDS = 0.002;
+// Power readings that see all of the time show more than a counter's step holds if the step is this much longer than
+// their period; what a part-time sensor misses within one refresh it may have right over several.
+const FINER_RATIO = 1.5;
+const FINER_PART_TIME_RATIO = 8;
 // A first slope is extended to the run's edge: one step of the counter between two polls of a burst is off by half.
 const FIRST_SLOPE_SECONDS = 0.5;
 
@@ -88,6 +92,8 @@ export function createMeter(options: MeterOptions): Meter {
 class DeviceMeter implements Meter {
   readonly #options: MeterOptions;
   readonly #trust: Trust;
+  readonly #highestWatts: number;
+  #limitWatts: number;
   readonly #sensor: SensorModel;
   readonly #sampling: SamplingPeriod;
   readonly #timeline: Timeline;
@@ -99,12 +105,9 @@ class DeviceMeter implements Meter {
   #newestTime = -Infinity;
   /** Newest good power, for display. */
   #power: { time: number; watts: number } | undefined;
-  #poll = { time: NaN, watts: NaN };
+  readonly #watch = new RegisterWatch();
   #counterPoll = { time: NaN, value: NaN };
   #slopeStart = { time: NaN, value: NaN };
-  #unchangedSince = NaN;
-  #longestUnchangedSeconds = 0;
-  #refreshes = 0;
   /** The same object until what is believed really changes, so that listeners can tell. */
   #belief: Sensor = { field: 'unknown', origin: 'assumed' };
   /** Grows only, one of a code. */
@@ -114,6 +117,9 @@ class DeviceMeter implements Meter {
     const { device, calibration, startSeconds } = options;
     this.#options = options;
     this.#trust = calibration ?? priorTrust(device);
+    this.#highestWatts = highestWatts(device);
+    const range = powerRange(device);
+    this.#limitWatts = range.limitWatts;
     this.#sensor = createSensorModel(device);
     this.#sampling = createSamplingPeriod(options.samplingPeriodSeconds);
     const method = device.powerOrigin === 'modelled' ? 'modelled' : 'integral';
@@ -126,10 +132,11 @@ class DeviceMeter implements Meter {
       wallOffsetSeconds: () => this.#wallOffsetSeconds,
     });
     this.#counter = createCounter({
-      assumedPeriodSeconds:
-        device.kind === 'gpu' ? COUNTER_PERIOD_SECONDS : HOST_COUNTER_PERIOD_SECONDS,
+      ...(device.source === 'rapl' && { knownPeriodSeconds: RAPL_PERIOD_SECONDS }),
       gain: calibration?.gain ?? 1,
       offsetWatts: calibration?.offsetWatts ?? 0,
+      highestWatts: highestWatts(device),
+      limitWatts: () => this.#limitWatts,
       sampleUncertainty: (energy, duration, alias) =>
         Math.hypot(
           this.#trust.gainUncertainty * energy,
@@ -144,7 +151,7 @@ class DeviceMeter implements Meter {
     this.#shape = createShape({
       start: startSeconds,
       sensor: this.#sensor,
-      range: powerRange(device),
+      range,
       sampling: this.#sampling,
       method,
       sink: (cell) => this.#counter.shape(cell),
@@ -173,10 +180,14 @@ class DeviceMeter implements Meter {
   add(batch: Batch): Interval[] {
     const published: Interval[] = [];
     const limitWatts = batch.gauges?.powerLimitWatts;
-    if (limitWatts !== undefined) this.#shape.limit(limitWatts);
+    if (limitWatts !== undefined) {
+      this.#limitWatts = limitWatts;
+      this.#shape.limit(limitWatts);
+    }
     if (batch.wallOffsetSeconds !== undefined) this.#wallOffsetSeconds = batch.wallOffsetSeconds;
     for (let index = 0; index < batch.length; index += 1) {
-      const row = rowAt(batch, index);
+      const row = rowAt(batch, index, this.#highestWatts);
+      if (!Number.isFinite(row.time)) continue;
       if (row.time > (this.#pending?.time ?? -Infinity)) this.#acceptPending();
       else if (row.time < (this.#pending?.time ?? -Infinity)) continue;
       this.#pending = row;
@@ -189,8 +200,8 @@ class DeviceMeter implements Meter {
 
   advance(time: Instant): Interval[] {
     if (this.#pending !== undefined && time > this.#pending.time) this.#acceptPending();
-    const first = this.#learning?.[0];
-    if (first === undefined || time - first.time >= LEARNING_SECONDS) this.#learn();
+    const since = this.#learning?.[0]?.time ?? this.#options.startSeconds;
+    if (time - since >= LEARNING_SECONDS) this.#learn();
     this.#newestTime = Math.max(this.#newestTime, time);
     if (this.#learning === undefined) this.#shape.silence(time);
     return this.#conclude([...this.#timeline.publish()]);
@@ -228,8 +239,8 @@ class DeviceMeter implements Meter {
         sensor: this.#sensor,
         samplingSeconds: this.#sampling.seconds,
         counterUsed: this.#counter.active,
-        longestUnchangedSeconds: this.#longestUnchangedSeconds,
-        refreshes: this.#refreshes,
+        longestUnchangedSeconds: this.#watch.longestUnchangedSeconds,
+        refreshes: this.#watch.changes,
         measured: this.#options.device.powerOrigin === 'measured',
       }),
     ];
@@ -261,7 +272,7 @@ class DeviceMeter implements Meter {
     }
     const field = this.#sensor.field;
     const reading = field === undefined ? undefined : row.power?.[field];
-    if (reading !== undefined) {
+    if (reading !== undefined && !Number.isNaN(reading)) {
       this.#power = { time: row.time, watts: this.#calibrated(reading) };
     }
   }
@@ -299,17 +310,8 @@ class DeviceMeter implements Meter {
     if (row.status !== OK) return;
     this.#chooseRegister(row);
     const power = this.#sensor.field === undefined ? undefined : row.power?.[this.#sensor.field];
-    if (power !== undefined) {
-      if (!Number.isNaN(this.#poll.time) && power !== this.#poll.watts) {
-        this.#sensor.grid.change(this.#poll.time, row.time);
-        this.#refreshes += 1;
-        this.#unchangedSince = row.time;
-      } else if (Number.isNaN(this.#unchangedSince)) this.#unchangedSince = row.time;
-      this.#longestUnchangedSeconds = Math.max(
-        this.#longestUnchangedSeconds,
-        row.time - this.#unchangedSince,
-      );
-      this.#poll = { time: row.time, watts: power };
+    if (power !== undefined && !Number.isNaN(power)) {
+      this.#watch.see(row.time, power, this.#sensor.grid);
     }
     if (!Number.isNaN(row.counterJoules)) {
       if (row.counterJoules > this.#counterPoll.value) {
@@ -325,7 +327,7 @@ class DeviceMeter implements Meter {
     if (row.power === undefined) return;
     if (field !== undefined) {
       if (row.power[field] !== undefined) return;
-      const silence = row.time - this.#poll.time;
+      const silence = row.time - this.#watch.newestSeconds;
       if (!(silence > this.#sampling.gapLimitSeconds(periodSeconds))) return;
     }
     const power = row.power;
@@ -335,7 +337,7 @@ class DeviceMeter implements Meter {
     );
     if (best === undefined) return;
     this.#sensor.use(best);
-    this.#poll = { time: NaN, watts: NaN };
+    this.#watch.forget();
   }
 
   #process(row: Row): void {
@@ -361,7 +363,7 @@ class DeviceMeter implements Meter {
     }
     const reading = row.power?.[field];
     if (reading === undefined) this.#shape.failure(row.time, 'no-data');
-    else if (reading < 0) this.#shape.failure(row.time, 'implausible');
+    else if (Number.isNaN(reading)) this.#shape.failure(row.time, 'implausible');
     else this.#shape.reading(row.time, this.#calibrated(reading));
   }
 
@@ -373,6 +375,8 @@ class DeviceMeter implements Meter {
     this.#slopeStart = { time: row.time, value: row.counterJoules };
     if (!(row.counterJoules > start.value)) return;
     const power = (row.counterJoules - start.value) / (row.time - start.time);
+    // The counter itself takes it for a restart.
+    if (power > this.#highestWatts) return;
     this.#power = { time: row.time, watts: this.#calibrated(power) };
     this.#shape.reading(row.time, this.#calibrated(power));
   }
@@ -380,14 +384,15 @@ class DeviceMeter implements Meter {
   /** Whether power readings show more inside a step of the counter than its mean. */
   #shapeIsFiner(stepSeconds: number, longestCellSeconds: number): boolean {
     const { coverage, periodSeconds, field } = this.#sensor;
-    if (field === undefined || longestCellSeconds > stepSeconds / 1.5) return false;
-    // What a part-time sensor misses within one refresh it may have right over several.
-    return stepSeconds > (coverage >= 0.95 ? 1.5 : 8) * periodSeconds;
+    if (field === undefined || longestCellSeconds > stepSeconds / FINER_RATIO) return false;
+    const ratio = coverage >= FULL_COVERAGE ? FINER_RATIO : FINER_PART_TIME_RATIO;
+    return stepSeconds > ratio * periodSeconds;
   }
 
   #calibrated(power: number): number {
     const { calibration } = this.#options;
-    return calibration === undefined ? power : (power - calibration.offsetWatts) / calibration.gain;
+    if (calibration === undefined) return power;
+    return Math.max(0, (power - calibration.offsetWatts) / calibration.gain);
   }
 }
 
@@ -410,13 +415,14 @@ const reasonOf = (status: number): GapReason => {
   return name === undefined || name === 'ok' ? 'unknown-error' : name;
 };
 
-function rowAt(batch: Batch, index: number): Row {
+/** A row; a power that no device can have is NaN in it. */
+function rowAt(batch: Batch, index: number, highest: number): Row {
   let power: Partial<Record<PowerField, number>> | undefined;
   for (const field of POWER_FIELDS) {
     const value = batch.powerWatts[field]?.[index];
     if (value === undefined || Number.isNaN(value)) continue;
     power ??= {};
-    power[field] = value;
+    power[field] = value >= 0 && value <= highest ? value : NaN;
   }
   return {
     time: batch.timeSeconds[index] ?? NaN,

@@ -7,7 +7,8 @@ export interface MovingAverage {
   next(watts: number): number;
   /**
    * Standard uncertainty, in watts, of how the periods of one window share its energy; their sum is not in doubt. A
-   * pattern that repeats with the window is invisible in the register: it may be the load's, or the first guess's.
+   * pattern that repeats with the window is invisible in the register: it may be the load's, or the first guess's. One
+   * that was seen once may go on unseen, so this never falls again.
    */
   readonly sharingWatts: number;
   /** A period came out that no board can have: the register is not the average that it was taken for. */
@@ -46,6 +47,10 @@ export function createMovingAverage(options: MovingAverageOptions): MovingAverag
   let count = 0;
   let before = firstWatts;
   let isMisfit = false;
+  let lastingWatts = 0;
+
+  const patternWatts = (): number =>
+    Math.sqrt(pattern.reduce((sum, watts) => sum + watts * watts, 0) / length);
 
   /** No period has less than no power: what it lacks, its window's other periods have too much. */
   const lift = (box: number): number => {
@@ -72,13 +77,16 @@ export function createMovingAverage(options: MovingAverageOptions): MovingAverag
       before = watts;
       index = (index + 1) % length;
       count += 1;
+      if (index === 0 && count >= PATTERN_WINDOWS * length) {
+        lastingWatts = Math.max(lastingWatts, patternWatts());
+      }
       return box;
     },
     get isMisfit() {
       return isMisfit;
     },
     get sharingWatts() {
-      return Math.sqrt(pattern.reduce((sum, watts) => sum + watts * watts, 0) / length);
+      return Math.max(lastingWatts, patternWatts());
     },
   };
 }

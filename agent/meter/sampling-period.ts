@@ -3,6 +3,7 @@
 
 const GAP_PERIODS = 5;
 const GAP_REFRESHES = 2;
+const FIRST_LIMIT_SECONDS = 10;
 // A longer spacing is believed after a few readings, a shorter one only after seconds of it: bursts do not count.
 const RISE = 0.2;
 const FALL_SECONDS = 10;
@@ -40,9 +41,10 @@ export function createSamplingPeriod(hint: number | undefined): SamplingPeriod {
       else period -= Math.min(1, spacing / FALL_SECONDS) * (period - spacing);
     },
     gapLimitSeconds: (refreshPeriodSeconds) =>
-      // Before a second reading nothing is known of the spacing: no silence can be too long yet.
-      period === undefined
-        ? Infinity
-        : Math.max(GAP_PERIODS * period, GAP_REFRESHES * refreshPeriodSeconds),
+      Math.max(
+        // Before a second reading nothing is known of the spacing.
+        period === undefined ? FIRST_LIMIT_SECONDS : GAP_PERIODS * period,
+        GAP_REFRESHES * refreshPeriodSeconds,
+      ),
   };
 }

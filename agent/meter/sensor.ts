@@ -5,6 +5,9 @@ import type { Device, PowerField, Sensor } from '../model.ts';
 import { registerOf, type Register } from './boards.ts';
 import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
 
+/** A sensor that sees so much of the time is taken to see all of it. */
+export const FULL_COVERAGE = 0.95;
+
 /** A device's power register under observation. */
 export interface SensorModel {
   /** The register in use; undefined until the first reading. */
@@ -19,8 +22,8 @@ export interface SensorModel {
   readonly coverage: number;
   /** How much later than its mean a held value stands: (W + T)/2. */
   readonly delaySeconds: number;
-  /** Whether the board is known, or only usual values are. */
-  readonly known: boolean;
+  /** Whether the table of boards knows it; else usual values are taken. */
+  readonly isBoardKnown: boolean;
   /** Where window and period come from. */
   readonly origin: Sensor['origin'];
   /** Starts over with this register. */
@@ -99,7 +102,7 @@ export function createSensorModel(device: Device): SensorModel {
     get delaySeconds() {
       return (windowSeconds() + periodSeconds()) / 2;
     },
-    get known() {
+    get isBoardKnown() {
       return known?.origin === 'table';
     },
     get origin() {

@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly laterWatts: number | undefined;
   /** Between the lowest and the highest power in a few cells around, and in the cell itself. */
   readonly swingWatts: number;
+  /** Moments inside the cell at which power is thought to step, in order of time. */
+  readonly edges: readonly KnownEdge[];
 }
 
 /** What is thought to happen to the power at a cut: a run starts, a run ends, or nothing. */
@@ -33,30 +35,20 @@ export interface KnownEdge {
 const clamp = (value: number, low: number, high: number): number =>
   Math.min(Math.max(value, low), high);
 
-/** Energy of the cell before `time`; `edges` are those that lie inside the cell, in order of time. */
-export function energyBefore(
-  cell: MeasuredCell,
-  time: number,
-  around: Surroundings,
-  edges: readonly KnownEdge[],
-): number {
+/** Energy of the cell before `time`. */
+export function energyBefore(cell: MeasuredCell, time: number, around: Surroundings): number {
   if (time <= cell.start) return 0;
   if (time >= cell.end) return cell.energyJoules;
   if (cell.profile !== 'box') return energyBeforeOnRamp(cell, time);
-  return edges.length > 0
-    ? energyBetweenEdges(cell, time, around, edges)
+  return around.edges.length > 0
+    ? energyBetweenEdges(cell, time, around)
     : energyBeforeInBox(cell, time, around);
 }
 
 /** E(a) = P_pre·(a − (u−W)) before a run's start, P_post·(u − b) after its end, and level in between. */
-function energyBetweenEdges(
-  cell: MeasuredCell,
-  time: number,
-  around: Surroundings,
-  edges: readonly KnownEdge[],
-): number {
+function energyBetweenEdges(cell: MeasuredCell, time: number, around: Surroundings): number {
   let from = { time: cell.start, joules: 0 };
-  for (const { time: at, edge } of edges) {
+  for (const { time: at, edge } of around.edges) {
     const joules = Math.max(from.joules, energyAtEdge(cell, at, around, edge));
     if (time <= at) return between(from, { time: at, joules }, time);
     from = { time: at, joules };
@@ -240,9 +232,15 @@ function insideUncertainty(
   const uneven = plain ? 0 : found - share * cell.energyJoules;
   const reach = Math.hypot(reachJoules(swing, duration, share), uneven);
   if (edge === undefined) return reach / Math.sqrt(3);
+  const outside = edge === 'start' ? around.before : around.after;
+  if (outside === undefined) return unknownOutside(cell, time, edge) / Math.sqrt(3);
   const declared = energyAtEdge(cell, time, around, edge);
   return Math.min(Math.abs(declared - found), reach) / Math.sqrt(3);
 }
+
+/** What a box holds beyond a run's edge, where nobody knows the power there: anything up to its mean. */
+const unknownOutside = (cell: MeasuredCell, time: number, edge: 'start' | 'end'): number =>
+  Math.abs(cellWatts(cell)) * (edge === 'start' ? time - cell.start : cell.end - time);
 
 /** Readings that miss a part of the time share a counter's step out only as well as they see it. */
 function unseenUncertainty(cell: MeasuredCell, time: number, { swingWatts }: Surroundings): number {

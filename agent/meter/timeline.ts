@@ -5,8 +5,8 @@ import type { GapReason, Interval, Method } from '../model.ts';
 import { instant, joules, seconds, watts } from '../units.ts';
 import type { Trust } from './boards.ts';
 import {
-  cellWatts,
   clipCell,
+  lengthOf,
   levelCell,
   type Cell,
   type GapCell,
@@ -20,14 +20,13 @@ import {
   type KnownEdge,
   type Surroundings,
 } from './split.ts';
+import { NOTHING_AROUND, surroundingsOf } from './surroundings.ts';
 import { NO_UNCERTAINTY, systematicParts } from './uncertainty.ts';
 
 /** Collects cells and publishes intervals. */
 export interface Timeline {
   /** Everything before this has been published. */
   readonly settled: number;
-  /** Cells up to here have come. */
-  readonly frontier: number;
   push(cell: Cell): void;
   /** An interval is to end at `time`; `edge` when power is thought to step there. */
   cut(time: number, edge: Edge): void;
@@ -35,9 +34,9 @@ export interface Timeline {
   publish(): readonly Interval[];
   /** Publishes everything up to `end`, which is the end of the run. */
   finish(end: number): Interval[];
-  /** The counter has told what the gaps since `from` held: `energyJoules` for all of them together. */
-  bridge(from: number, energyJoules: number): void;
-  /** Seconds of gap since `from`, and whether bridging them is still possible. */
+  /** The counter has told what the gaps since `from` held: `energyJoules` for all of them together, give or take. */
+  bridge(from: number, energyJoules: number, doubtJoules: number): void;
+  /** Seconds of gap since `from` that bridging is still possible for. */
   gapSecondsSince(from: number): number;
   /** Gaps up to now will not be bridged any more. */
   forgetGaps(): void;
@@ -59,11 +58,9 @@ const HOLD_BACK_SECONDS = 0.3;
 const COMPACT_COUNT = 256;
 // So many of them are kept as neighbours of the first that is not used.
 const NEIGHBOUR_COUNT = 32;
-const NEIGHBOUR_RATIO = 0.8;
-const ALIKE_RATIO = 0.35;
-// What power did within this many lengths of a cell says what it may have done inside.
-const SWING_REACH = 2.5;
 const EDGE_MEMORY_SECONDS = 60;
+// A month asleep is one line in the books, not millions.
+const LONG_GAP_SLOTS = 600;
 // So many separate gaps can wait for a counter to fill them; older ones stay gaps.
 const BRIDGEABLE_COUNT = 1000;
 
@@ -108,10 +105,6 @@ class CellTimeline implements Timeline {
     return this.#settled;
   }
 
-  get frontier(): number {
-    return this.#frontier;
-  }
-
   push(cell: Cell): void {
     if (cell.end <= cell.start) return;
     this.#cells.push(cell);
@@ -126,10 +119,11 @@ class CellTimeline implements Timeline {
       );
     }
     if (edge !== undefined) this.#addEdge(time, edge);
-    if (time === this.#settled || this.#cuts.includes(time)) return;
-    this.#cuts.push(time);
+    if (time === this.#settled) return;
+    const index = this.#cuts.findLastIndex((cut) => cut <= time);
+    if (this.#cuts[index] === time) return;
+    this.#cuts.splice(index + 1, 0, time);
     this.#due = -Infinity;
-    this.#cuts.sort((a, b) => a - b);
   }
 
   publish(): readonly Interval[] {
@@ -170,11 +164,11 @@ class CellTimeline implements Timeline {
     this.#gaps = [];
   }
 
-  bridge(from: number, energyJoules: number): void {
+  bridge(from: number, energyJoules: number, doubtJoules: number): void {
     const total = this.gapSecondsSince(from);
     if (!(total > 0)) return;
-    const power = energyJoules / total;
-    for (const gap of this.#gaps) {
+    const power = { watts: energyJoules / total, doubtWatts: doubtJoules / total };
+    for (const gap of withSharesOfVariance(this.#gaps)) {
       if (gap.end > from) this.#late.push(this.#bridgingInterval(gap, power));
     }
     this.#gaps = [];
@@ -192,9 +186,18 @@ class CellTimeline implements Timeline {
   #nextBoundary(): number {
     const { start, slotSeconds } = this.#options;
     while (start + (this.#slot + 1) * slotSeconds <= this.#settled) this.#slot += 1;
-    const slotEnd = start + (this.#slot + 1) * slotSeconds;
+    const slotEnd = start + this.#slotsToNext() * slotSeconds;
     while (this.#cuts[0] !== undefined && this.#cuts[0] <= this.#settled) this.#cuts.shift();
     return Math.min(slotEnd, this.#cuts[0] ?? Infinity);
+  }
+
+  /** How many slots after the start the next boundary is: a very long gap that is over is one interval. */
+  #slotsToNext(): number {
+    const { start, slotSeconds } = this.#options;
+    const cell = this.#cells[this.#head];
+    const isGap = cell?.kind === 'gap' && cell.start <= this.#settled;
+    const whole = isGap ? Math.floor((cell.end - start) / slotSeconds) : 0;
+    return whole - this.#slot > LONG_GAP_SLOTS ? whole : this.#slot + 1;
   }
 
   /** Enough is known beyond `end`: also the neighbour of a cell that is cut there. */
@@ -246,7 +249,7 @@ class CellTimeline implements Timeline {
       uuid,
       startSeconds: instant(start),
       endSeconds: instant(end),
-      method: method === 'modelled' || sum.counterSeconds * 2 < observed ? method : 'counter',
+      method: method === 'modelled' || sum.counterSeconds * 2 <= observed ? method : 'counter',
       energyJoules: joules(sum.energy),
       observedSeconds: seconds(observed),
       gapSeconds: sum.gaps,
@@ -278,9 +281,8 @@ class CellTimeline implements Timeline {
   ): void {
     const whole = from === cell.start && to === cell.end;
     const around = whole ? NOTHING_AROUND : this.#around(index);
-    const edges = whole ? [] : this.#edgesWithin(cell);
-    const before = whole ? 0 : energyBefore(cell, from, around, edges);
-    const until = whole ? cell.energyJoules : energyBefore(cell, to, around, edges);
+    const before = whole ? 0 : energyBefore(cell, from, around);
+    const until = whole ? cell.energyJoules : energyBefore(cell, to, around);
     sum.addMeasured(cell, until - before, from, to);
   }
 
@@ -318,80 +320,16 @@ class CellTimeline implements Timeline {
     return this.#edges.find((known) => known.time === time)?.edge;
   }
 
-  #edgesWithin(cell: MeasuredCell): readonly KnownEdge[] {
-    return this.#edges.filter(({ time }) => time > cell.start && time < cell.end);
-  }
-
   /** What lies around a cell; asked once, so that two cuts in one cell agree on how its energy lies. */
   #around(index: number): Surroundings {
     const cell = this.#cells[index];
-    const known = cell === undefined ? undefined : this.#surroundings.get(cell);
-    if (cell === undefined || known !== undefined) return known ?? NOTHING_AROUND;
-    const around = {
-      before: this.#beside(index, -1),
-      after: this.#beside(index, 1),
-      earlierWatts: this.#farther(index, -1),
-      laterWatts: this.#farther(index, 1),
-      swingWatts: this.#swingAround(index),
-    };
-    this.#surroundings.set(cell, around);
+    if (cell === undefined) return NOTHING_AROUND;
+    let around = this.#surroundings.get(cell);
+    if (around === undefined) {
+      around = surroundingsOf(this.#cells, index, this.#edges);
+      this.#surroundings.set(cell, around);
+    }
     return around;
-  }
-
-  /**
-   * Power beside a cell. Where the counter begins or ends, or shares its steps out, the cells beyond are cut at any
-   * place: a sliver of one says little, so they count over about the cell's own length.
-   */
-  #beside(index: number, direction: 1 | -1): Beside | undefined {
-    const cell = this.#cells[index];
-    const beside = this.#cells[index + direction];
-    if (cell?.kind !== 'measured' || beside?.kind !== 'measured') return undefined;
-    const length = NEIGHBOUR_RATIO * lengthOf(cell);
-    const near = cell.method === beside.method && lengthOf(beside) >= length;
-    const power = near ? nearWatts(beside, direction) : this.#besideOver(index, direction, length);
-    return { watts: power, doubtWatts: Math.abs(power) * timingRatio(beside) };
-  }
-
-  /** Power of the box beyond the neighbour, where both are of about the cell's length. */
-  #farther(index: number, direction: 1 | -1): number | undefined {
-    const cell = this.#cells[index];
-    const beside = this.#cells[index + direction];
-    const beyond = this.#cells[index + 2 * direction];
-    if (cell?.kind !== 'measured' || beside === undefined || beyond === undefined) return undefined;
-    return areAlike(cell, beside) && areAlike(cell, beyond) ? cellWatts(beyond) : undefined;
-  }
-
-  /** Between which powers the cell and those near it lie. */
-  #swingAround(index: number): number {
-    const cell = this.#cells[index];
-    if (cell?.kind !== 'measured') return 0;
-    const { start, end } = cell.step ?? cell;
-    const reach = SWING_REACH * (end - start);
-    let low = Infinity;
-    let high = -Infinity;
-    for (const direction of [-1, 1]) {
-      for (let at = index; ; at += direction) {
-        const near = this.#cells[at];
-        if (near?.kind !== 'measured' || near.end <= start - reach || near.start >= end + reach)
-          break;
-        low = Math.min(low, near.minWatts, cellWatts(near));
-        high = Math.max(high, near.maxWatts, cellWatts(near));
-      }
-    }
-    return high - low;
-  }
-
-  #besideOver(index: number, direction: 1 | -1, length: number): number {
-    let energy = 0;
-    let duration = 0;
-    for (let at = index + direction; duration < length; at += direction) {
-      const cell = this.#cells[at];
-      if (cell?.kind !== 'measured') break;
-      const part = Math.min(lengthOf(cell), length - duration);
-      energy += nearWatts(cell, direction) * part;
-      duration += part;
-    }
-    return energy / duration;
   }
 
   /** What cutting at `time` leaves uncertain on either side; the same for both. */
@@ -406,9 +344,9 @@ class CellTimeline implements Timeline {
     return 0;
   }
 
-  #bridgingInterval(gap: PublishedGap, power: number): Interval {
+  #bridgingInterval(gap: PublishedGap, power: Beside): Interval {
     const duration = gap.end - gap.start;
-    const energy = power * duration;
+    const energy = power.watts * duration;
     return {
       uuid: this.#options.uuid,
       startSeconds: instant(gap.start),
@@ -420,7 +358,13 @@ class CellTimeline implements Timeline {
       gapEstimateJoules: joules(-gap.estimateJoules),
       gapEstimateUncertaintyJoules: joules(-gap.estimateUncertaintyJoules),
       bridgedSeconds: seconds(duration),
-      uncertainty: { ...NO_UNCERTAINTY, ...systematicParts(this.#options.trust, energy, duration) },
+      uncertainty: {
+        ...NO_UNCERTAINTY,
+        ...withDoubt(
+          systematicParts(this.#options.trust, energy, duration),
+          power.doubtWatts * duration,
+        ),
+      },
       sampleCount: 0,
       counterJoules: joules(energy),
       wallOffsetSeconds: this.#options.wallOffsetSeconds(),
@@ -428,45 +372,37 @@ class CellTimeline implements Timeline {
   }
 
   /** A gap that was not published yet becomes measured; a published part of it stays a gap. */
-  #bridgedCells(cell: GapCell, power: number): Cell[] {
+  #bridgedCells(cell: GapCell, { watts: power, doubtWatts }: Beside): Cell[] {
     const start = Math.max(cell.start, this.#settled);
     const level = levelCell(start, cell.end, power);
-    const measured = { ...level, method: 'counter', counterJoules: level.energyJoules } as const;
+    const measured = {
+      ...level,
+      method: 'counter',
+      counterJoules: level.energyJoules,
+      doubtJoules: doubtWatts * lengthOf(level),
+    } as const;
     return start > cell.start ? [clipCell(cell, cell.start, start), measured] : [measured];
   }
 }
 
 const NOTHING: readonly Interval[] = [];
 
-const NOTHING_AROUND: Surroundings = {
-  before: undefined,
-  after: undefined,
-  earlierWatts: undefined,
-  laterWatts: undefined,
-  swingWatts: 0,
-};
-
-const lengthOf = ({ start, end }: Cell): number => end - start;
-
-/** Whether a cell is a box of about the same length, told by the same method. */
-const areAlike = (cell: MeasuredCell, other: Cell): other is MeasuredCell =>
-  other.kind === 'measured' &&
-  other.profile === 'box' &&
-  other.method === cell.method &&
-  Math.abs(lengthOf(other) / lengthOf(cell) - 1) < ALIKE_RATIO;
-
-/** Power of a cell where it meets the one that it lies before (direction -1) or after. */
-const nearWatts = (cell: MeasuredCell, direction: 1 | -1): number => {
-  if (cell.profile !== 'ramp') return cellWatts(cell);
-  return direction < 0 ? cell.endWatts : cell.startWatts;
-};
-
-/** Relative doubt about a counter's mean power from not knowing how long it took; readings of power have none. */
-const timingRatio = (cell: MeasuredCell): number => {
-  if (cell.method !== 'counter') return 0;
-  const { start, end } = cell.step ?? cell;
-  return Math.hypot(cell.startTimingSeconds, cell.endTimingSeconds) / (end - start);
-};
+/**
+ * The pieces of one gap err together: their uncertainties add up before they are squared. What each takes back when it
+ * is bridged is therefore its share of that square, so that all of them take back all of it.
+ */
+function withSharesOfVariance(pieces: readonly PublishedGap[]): readonly PublishedGap[] {
+  let next: { readonly start: number; readonly joules: number } | undefined;
+  return pieces
+    .toReversed()
+    .map((piece) => {
+      const later = next?.start === piece.end ? next.joules : 0;
+      const own = piece.estimateUncertaintyJoules;
+      next = { start: piece.start, joules: later + own };
+      return { ...piece, estimateUncertaintyJoules: Math.sqrt(own * own + 2 * own * later) };
+    })
+    .toReversed();
+}
 
 const withDoubt = (
   parts: { gainJoules: number; offsetJoules: number },

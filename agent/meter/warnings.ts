@@ -1,7 +1,7 @@
 // What a reader of a device's energy must know about its sensor.
 
 import type { Warning } from '../model.ts';
-import type { SensorModel } from './sensor.ts';
+import { FULL_COVERAGE, type SensorModel } from './sensor.ts';
 
 interface Observed {
   readonly sensor: SensorModel;
@@ -22,7 +22,7 @@ export function sensorWarnings(observed: Observed): Warning[] {
   if (sensor.field === undefined || !observed.measured) return [];
   const warnings: Warning[] = [];
   const percent = (ratio: number): string => `${(100 * ratio).toFixed(0)} %`;
-  if (sensor.coverage < 0.95 && !counterUsed) {
+  if (sensor.coverage < FULL_COVERAGE && !counterUsed) {
     warnings.push({
       code: 'part-time-sensor',
       message: `The power sensor sees ${percent(sensor.coverage)} of the time (window ${milliseconds(sensor.windowSeconds)}, period ${milliseconds(sensor.periodSeconds)}); what it misses is bounded in the uncertainty.`,

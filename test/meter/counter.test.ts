@@ -110,11 +110,6 @@ const measure = (run: Drawn, rows: readonly SimulatedRow[]): Measured =>
 const relativeError = (run: Drawn, measured: Measured): number =>
   Math.abs(measured.energyJoules / (run.load.joules(run.end) - run.load.joules(run.start)) - 1);
 
-/** Doubt without what a calibration would remove. */
-const placingUncertainty = ({ parts }: Measured): number =>
-  2 *
-  Math.sqrt(parts.startEdgeJoules ** 2 + parts.endEdgeJoules ** 2 + parts.independentJoulesSquared);
-
 const cases = BOARDS.flatMap((board) =>
   [0.1, 0.02].map((counterPeriod) => ({
     board,
@@ -139,7 +134,9 @@ describe('the counter over 30 s', () => {
         expect(relativeError(run, measured), `${name}, seed ${seed}`).toBeLessThan(0.001);
         const error =
           measured.energyJoules - (run.load.joules(run.end) - run.load.joules(run.start));
-        expect(Math.abs(error), `${name}, seed ${seed}`).toBeLessThan(placingUncertainty(measured));
+        expect(Math.abs(error), `${name}, seed ${seed}`).toBeLessThan(
+          measured.placingUncertaintyJoules,
+        );
         expect(measured.intervals.every(({ method }) => method === 'counter')).toBe(true);
       }
     }

@@ -62,7 +62,7 @@ function draw(seed: number, calibrated?: Trust): Draw {
   const whole = measured.energyJoules + measured.gapEstimateJoules;
   const wholeUncertainty = Math.hypot(
     measured.uncertaintyJoules,
-    2 * measured.gapEstimateUncertaintyJoules,
+    measured.gapEstimateUncertaintyJoules,
   );
   return {
     scenario,

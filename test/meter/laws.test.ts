@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest';
 
 import { READING_STATUS, type Batch, type Interval } from '../../agent/model.ts';
 import { createMeter } from '../../agent/meter/meter.ts';
-import { expandedUncertainty, joinParts } from '../../agent/meter/uncertainty.ts';
 import { instant } from '../../agent/units.ts';
 import { device, totalsOf } from './metering.ts';
 import { UUID } from './simulated-sensor.ts';
@@ -152,33 +151,10 @@ describe('a meter, whatever it reads,', () => {
         const noCounter = rows.map((row) => ({ ...row, counterJoules: NaN }));
         for (const interval of meterAll(noCounter)) {
           expect(Number.isFinite(interval.energyJoules)).toBe(true);
-          expect(Number.isFinite(expandedUncertainty(interval.uncertainty))).toBe(true);
+          expect(Number.isFinite(totalsOf([interval]).uncertaintyJoules)).toBe(true);
           expect(interval.energyJoules).toBeGreaterThanOrEqual(0);
           expect(interval.energyJoules).toBeLessThanOrEqual(350 * interval.observedSeconds + 1e-6);
         }
-      }),
-      RUNS,
-    );
-  });
-});
-
-const part = fc.double({ min: 0, max: 1000, noNaN: true });
-const partsOf = fc.record({
-  gainJoules: part,
-  offsetJoules: part,
-  aliasJoules: part,
-  startEdgeJoules: part,
-  endEdgeJoules: part,
-  independentJoulesSquared: part,
-});
-
-describe('uncertainty', () => {
-  test('joins in any grouping', () => {
-    fc.assert(
-      fc.property(partsOf, partsOf, partsOf, (a, b, c) => {
-        const left = expandedUncertainty(joinParts(joinParts(a, b), c));
-        const right = expandedUncertainty(joinParts(a, joinParts(b, c)));
-        expect(left).toBeCloseTo(right, 6);
       }),
       RUNS,
     );

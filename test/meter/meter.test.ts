@@ -147,7 +147,7 @@ describe('meter() does not repeat what others get wrong:', () => {
     expect(measured.gapEstimateJoules / measured.gapSeconds).toBeCloseTo(200, 6);
     // The board's range, 32 W to 400 W: 368/√12 and 16 W beside the middle.
     expect(measured.gapEstimateUncertaintyJoules / measured.gapSeconds).toBeCloseTo(
-      Math.hypot(368 / Math.sqrt(12), 16),
+      2 * Math.hypot(368 / Math.sqrt(12), 16),
       6,
     );
   });
@@ -270,8 +270,8 @@ describe('meter() while it runs', () => {
       },
     });
     expect(measured.energyJoules).toBeCloseTo(200 * 28, 6);
-    expect(measured.parts.gainJoules).toBeCloseTo(0.006 * 200 * 28, 6);
-    expect(measured.parts.offsetJoules).toBeCloseTo(28, 6);
+    expect(measured.components.gainJoules).toBeCloseTo(0.006 * 200 * 28, 6);
+    expect(measured.components.offsetJoules).toBeCloseTo(28, 6);
   });
 
   test('modelled power is modelled, whatever reads it', () => {

@@ -1,9 +1,11 @@
 // How the tests of the meter run it and add up what it says.
 
-import type { Batch, Device, Interval, UncertaintyParts } from '../../agent/model.ts';
+import type { UncertaintyComponents } from '../../agent/account.ts';
+import { newTally, tallyInterval } from '../../agent/account/tally.ts';
+import { totalsOfTally } from '../../agent/account/totals.ts';
+import type { Batch, ChargedInterval, Device, Interval } from '../../agent/model.ts';
 import { createMeter, type MeterOptions } from '../../agent/meter/meter.ts';
-import { instant, watts } from '../../agent/units.ts';
-import { expandedUncertainty, joinParts, NO_UNCERTAINTY } from '../../agent/meter/uncertainty.ts';
+import { instant, kilowattHours, watts } from '../../agent/units.ts';
 import { UUID } from './simulated-sensor.ts';
 
 export const device = (facts: Partial<Device> = {}): Device => ({
@@ -24,36 +26,31 @@ export interface Measured {
   readonly observedSeconds: number;
   readonly gapSeconds: number;
   readonly gapEstimateJoules: number;
+  /** Expanded, k = 2, as the two below. */
   readonly gapEstimateUncertaintyJoules: number;
-  readonly parts: UncertaintyParts;
-  /** Expanded, k = 2. */
   readonly uncertaintyJoules: number;
+  /** Without gain and offset, which a calibration removes. */
+  readonly placingUncertaintyJoules: number;
+  readonly components: UncertaintyComponents;
 }
 
+const uncharged = (interval: Interval): ChargedInterval => ({
+  ...interval,
+  charge: { facilityKilowattHours: kilowattHours(0) },
+});
+
+/** What the intervals amount to, by the rules of the account. */
 export function totalsOf(intervals: readonly Interval[]): Measured {
-  const sum = (of: (interval: Interval) => number): number =>
-    intervals.reduce((total, interval) => total + of(interval), 0);
-  const inOrder = intervals.filter((interval) => interval.observedSeconds > 0);
-  const first = inOrder[0];
-  const parts = inOrder
-    .slice(1)
-    .reduce(
-      (joined, interval) => joinParts(joined, interval.uncertainty),
-      first?.uncertainty ?? NO_UNCERTAINTY,
-    );
+  const tally = newTally();
+  for (const interval of intervals) tallyInterval(tally, uncharged(interval));
+  const totals = totalsOfTally(tally);
+  const { aliasJoules, edgeJoules, independentJoules } = totals.components;
+  const gapSeconds = Object.values(totals.gapSeconds).reduce((sum, seconds) => sum + seconds, 0);
   return {
     intervals,
-    energyJoules: sum((interval) => interval.energyJoules),
-    observedSeconds: sum((interval) => interval.observedSeconds),
-    gapSeconds: sum(
-      (interval) =>
-        Object.values(interval.gapSeconds).reduce((total, seconds) => total + seconds, 0) -
-        interval.bridgedSeconds,
-    ),
-    gapEstimateJoules: sum((interval) => interval.gapEstimateJoules),
-    gapEstimateUncertaintyJoules: sum((interval) => interval.gapEstimateUncertaintyJoules),
-    parts,
-    uncertaintyJoules: expandedUncertainty(parts),
+    ...totals,
+    gapSeconds: gapSeconds - totals.bridgedSeconds,
+    placingUncertaintyJoules: 2 * Math.hypot(aliasJoules, edgeJoules, independentJoules),
   };
 }
 

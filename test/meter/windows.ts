@@ -3,7 +3,7 @@
 // burst from each edge on.
 
 import type { PowerField } from '../../agent/model.ts';
-import { device, energyWithin, metered, totalsOf, type Measured } from './metering.ts';
+import { device, energyWithin, metered, totalsOf } from './metering.ts';
 import {
   batchOf,
   constantLoad,
@@ -131,20 +131,14 @@ export function measureWindow(draw: WindowDraw): WindowResult {
   return {
     truthJoules: truth,
     errorJoules: energyWithin(measured, from, to) - truth,
-    uncertaintyJoules: placingUncertainty(measured, from, to),
+    uncertaintyJoules: totalsOf(
+      measured.intervals.filter(
+        ({ startSeconds, endSeconds }) => startSeconds >= from && endSeconds <= to,
+      ),
+    ).placingUncertaintyJoules,
     runErrorRatio: Math.abs(measured.energyJoules / whole - 1),
     naiveErrorJoules: naiveJoules(sensor, from, to) - truth,
   };
-}
-
-/** Stated doubt (k = 2) about [from, to) without gain and offset. */
-function placingUncertainty({ intervals }: Measured, from: number, to: number): number {
-  const { parts } = totalsOf(
-    intervals.filter(({ startSeconds, endSeconds }) => startSeconds >= from && endSeconds <= to),
-  );
-  const { startEdgeJoules, endEdgeJoules, aliasJoules, independentJoulesSquared } = parts;
-  const edges = Math.hypot(startEdgeJoules, endEdgeJoules, aliasJoules);
-  return 2 * Math.sqrt(edges * edges + independentJoulesSquared);
 }
 
 /** A shell loop's sum: one reading a second from the window's start, held until the next. */
