@@ -22,8 +22,8 @@ afterAll(() => {
   for (const place of places) place[Symbol.dispose]();
 });
 
-/** A command that says that it ran, and ends with a code of its own. */
-const job = (seconds = 0.5): string[] => ['sh', '-c', `echo said; sleep ${seconds}; exit 43`];
+/** A command that says that it ran, and ends with a code of its own, long after a busy machine's first reading. */
+const job = (seconds = 3): string[] => ['sh', '-c', `echo said; sleep ${seconds}; exit 43`];
 const unharmed = { code: 43, stdout: 'said\n' };
 
 describe.concurrent('CMD runs and the bill is printed', () => {
@@ -79,7 +79,7 @@ describe.concurrent('CMD runs and the bill is printed', () => {
         { kind: 'exit', code: 9, launch: 2 },
       ],
     });
-    const ended = await place.run(['run', '--', ...job(2)]);
+    const ended = await place.run(['run', '--', ...job()]);
     expect(ended).toMatchObject(unharmed);
     expect(ended.stderr).toMatch(/GPU energy +\d/);
   });
