@@ -40,9 +40,13 @@ export type Fault = { readonly from: number; readonly to: number } & (
         | 'stuck'
         | 'stuck-power'
         | 'counter-reset'
-        | 'not-loaded';
+        | 'not-loaded'
+        /** Power registers answer 0xFFFFFFFF, with success. */
+        | 'not-available';
     }
   | { readonly kind: 'code'; readonly code: number }
+  /** The stamps of the ring are those of a wall clock that somebody set by so many seconds. */
+  | { readonly kind: 'stamp-step'; readonly seconds: number }
   | { readonly kind: 'unsupported'; readonly feature: string }
 );
 
@@ -57,6 +61,16 @@ export interface SimulatedGpu {
   readonly instant?: SimulatedSensor;
   readonly average?: SimulatedSensor;
   readonly counter?: { readonly period: number; readonly startJoules?: number };
+  /** The driver's ring of a register's refreshes; see libnvidia-ml/README.md. */
+  readonly samples?: {
+    readonly of: 'draw' | 'instant' | 'average';
+    readonly span: number;
+    readonly offset?: number;
+    readonly drift?: number;
+    readonly batch?: number;
+    readonly from?: number;
+  };
+  readonly xids?: readonly { readonly at: number; readonly code: number }[];
   readonly gain?: number;
   readonly offset?: number;
   /** Seconds that each call on the device takes. */
@@ -66,7 +80,9 @@ export interface SimulatedGpu {
   readonly module?: { readonly id: number; readonly extraWatts: number };
   /** Share of the power that is memory (scope 2). */
   readonly memoryRatio?: number;
+  /** At most 6. */
   readonly migInstances?: number;
+  readonly persistence?: boolean;
   readonly processes?: readonly {
     readonly pid: number;
     readonly from: number;
@@ -91,9 +107,14 @@ export interface GpuScenario {
 export const simulatedUuid = (index: number): string =>
   `GPU-${index.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
 
+/** The UUID that the stand-in gives the `instance`th MIG instance of GPU `index`. */
+export const simulatedMigUuid = (index: number, instance: number): string =>
+  `MIG-${index.toString(16).padStart(8, '0')}-${instance.toString(16).padStart(4, '0')}-5000-8000-000000000000`;
+
 const faultWords = (fault: Fault): string => {
   const words = `fault ${fault.kind} ${fault.from} ${endWord(fault.to)}`;
   if (fault.kind === 'code') return `${words} ${fault.code}`;
+  if (fault.kind === 'stamp-step') return `${words} ${fault.seconds}`;
   return fault.kind === 'unsupported' ? `${words} ${fault.feature}` : words;
 };
 
@@ -125,6 +146,14 @@ function gpuStatements(gpu: SimulatedGpu): string[] {
   if (gpu.module !== undefined) lines.push(`module ${gpu.module.id} ${gpu.module.extraWatts}`);
   if (gpu.memoryRatio !== undefined) lines.push(`memory-ratio ${gpu.memoryRatio}`);
   if (gpu.migInstances !== undefined) lines.push(`mig ${gpu.migInstances}`);
+  if (gpu.persistence !== undefined) lines.push(`persistence ${gpu.persistence ? 1 : 0}`);
+  if (gpu.samples !== undefined) {
+    const { of, span, offset = 0, drift = 0, batch = 0, from = -Infinity } = gpu.samples;
+    lines.push(
+      `samples ${of} ${span} ${offset} ${drift} ${batch} ${from === -Infinity ? '-inf' : from}`,
+    );
+  }
+  for (const { at, code } of gpu.xids ?? []) lines.push(`xid ${at} ${code}`);
   for (const process of gpu.processes ?? []) {
     const { pid, from, to, smPercent, bytes } = process;
     lines.push(`process ${pid} ${from} ${endWord(to)} ${smPercent} ${bytes}`);

@@ -1,7 +1,7 @@
 // Builds the C stand-in for libnvidia-ml.so.1 with the system's compiler, and writes the scenarios that it plays.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -12,35 +12,36 @@ import { scenarioText, type GpuScenario } from './gpu-scenario.ts';
 
 const sources = resolve(import.meta.dirname, 'libnvidia-ml');
 
-/** Builds that differ: symbols left out, as an old driver's library has it, or the long process entries of 535.43–.86. */
-export type BuildFlag =
-  | 'WITHOUT_POWER_USAGE'
-  | 'WITHOUT_TOTAL_ENERGY'
-  | 'WITHOUT_FIELD_VALUES'
-  | 'WITHOUT_SAMPLES'
-  | 'WITHOUT_TEMPERATURE'
-  | 'LONG_PROCESS_INFO';
+/** How a build differs from a library that has everything. */
+export interface Build {
+  /** Functions that it lacks, as old drivers' libraries do. */
+  readonly without?: readonly string[];
+  /** The long process entries of drivers 535.43–.86. */
+  readonly hasLongProcesses?: boolean;
+}
 
-// A build that leaves symbols out has helpers that nobody calls.
-const COMPILER_FLAGS =
-  '-std=c11 -Wall -Wextra -Werror -Wno-unused-function -O2 -fPIC -shared'.split(' ');
+const COMPILER_FLAGS = '-std=c11 -Wall -Wextra -Werror -O2 -fPIC -shared'.split(' ');
 
 const built = new Map<string, string>();
 
 /** Compiles a stand-in into a directory of its own; returns the path of its `libnvidia-ml.so.1`. Needs `cc`. */
-export function buildStandIn(context: TestContext, flags: readonly BuildFlag[] = []): string {
+export function buildStandIn(context: TestContext, build: Build = {}): string {
   const compiler = needProgram(context, 'cc');
-  const key = flags.join();
+  const key = JSON.stringify(build);
   const known = built.get(key);
   if (known !== undefined) return known;
   const directory = mkdtempSync(join(tmpdir(), 'wattmeter-nvml-'));
   const library = join(directory, 'libnvidia-ml.so.1');
   const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
+  const hidden = (build.without ?? []).map((name) => `${name};`).join(' ');
+  const script = join(directory, 'symbols.map');
+  writeFileSync(script, `{ global: *; ${hidden === '' ? '' : `local: ${hidden}`} };\n`);
   execFileSync(compiler, [
     ...COMPILER_FLAGS,
+    `-Wl,--version-script=${script}`,
     '-o',
     library,
-    ...flags.map((flag) => `-D${flag}`),
+    ...(build.hasLongProcesses === true ? ['-DLONG_PROCESS_INFO'] : []),
     ...files.map((name) => join(sources, name)),
     '-lm',
   ]);
@@ -53,6 +54,15 @@ export function writeScenario(scenario: GpuScenario): string {
   const path = join(mkdtempSync(join(tmpdir(), 'wattmeter-scenario-')), 'scenario.txt');
   writeFileSync(path, scenarioText(scenario));
   return path;
+}
+
+/** A copy of a stand-in that plays `scenario` whatever the environment says: several may be loaded in one process. */
+export function standInFor(library: string, scenario: GpuScenario): string {
+  const directory = mkdtempSync(join(tmpdir(), 'wattmeter-nvml-'));
+  const copy = join(directory, 'libnvidia-ml.so.1');
+  copyFileSync(library, copy);
+  writeFileSync(join(directory, 'scenario.txt'), scenarioText(scenario));
+  return copy;
 }
 
 /** The variable that tells the stand-in its scenario. */

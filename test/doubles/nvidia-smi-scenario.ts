@@ -63,6 +63,8 @@ function faultOf(fault: Fault, gpu: number | undefined): object[] {
     case 'stuck-power':
     case 'code':
     case 'unsupported':
+    case 'not-available':
+    case 'stamp-step':
       throw new Error(`The nvidia-smi double cannot play the fault "${fault.kind}".`);
   }
 }

@@ -1,10 +1,12 @@
 // A stand-in for libnvidia-ml.so.1 (ABI of MEASUREMENT.md §5): plays the scenario named by WATTMETER_GPU_SCENARIO.
-// Build flags -DWITHOUT_… leave symbols out, as an old driver's library does.
+// Like the real one it has every function under its newer and older names; a link script hides what a build is to lack.
 
 #define _GNU_SOURCE
 #include "scenario.h"
 
+#include <dlfcn.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +20,24 @@ enum {
   NOT_FOUND = 6,
   INSUFFICIENT_SIZE = 7,
   DRIVER_NOT_LOADED = 9,
+  TIMEOUT = 10,
   GPU_IS_LOST = 15,
   RESET_REQUIRED = 16,
   NO_DATA = 21,
+  ARGUMENT_VERSION_MISMATCH = 25,
   UNKNOWN = 999,
 };
 
 enum { FIELD_ENERGY = 83, FIELD_AVERAGE = 185, FIELD_INSTANT = 186, FIELD_MIN = 187, FIELD_MAX, FIELD_DEFAULT, FIELD_CURRENT };
 enum { SCOPE_GPU, SCOPE_MODULE, SCOPE_MEMORY };
 enum { TYPE_U32 = 1, TYPE_U64 = 3 };
+enum { EVENT_XID = 8 };
+// NVML_VALUE_NOT_AVAILABLE: what some calls answer with success.
+enum { NOT_AVAILABLE = 0xffffffff };
 
+// `instance` is -1 for a whole GPU.
 struct handle {
-  int index;
-  bool mig;
+  int index, instance;
 };
 
 struct field_value {
@@ -80,9 +87,26 @@ struct memory {
   uint64_t total, free, used;
 };
 
+struct memory_v2 {
+  uint32_t version;
+  uint64_t total, reserved, free, used;
+};
+
+struct process_info_v1 {
+  uint32_t pid;
+  uint64_t bytes;
+};
+
+struct event_data {
+  struct handle *device;
+  uint64_t type, data;
+  uint32_t gpu_instance, compute_instance;
+};
+
 static struct scenario scenario;
-static struct handle handles[MAX_GPUS], mig_handles[MAX_GPUS];
-static bool initialized;
+static struct handle handles[MAX_GPUS], mig_handles[MAX_GPUS][MAX_INSTANCES];
+static bool initialized, has_events[MAX_GPUS];
+static int delivered_events[MAX_GPUS];
 static double initialized_at;
 static uint64_t calls;
 
@@ -103,6 +127,13 @@ static int64_t wall_microseconds(void) {
 static void sleep_seconds(double duration) {
   struct timespec time = {(time_t)duration, (long)((duration - floor(duration)) * 1e9)};
   nanosleep(&time, NULL);
+}
+
+// The wall clock at the scenario's origin: a driver stamps its samples by it.
+static double wall_origin_seconds(void) {
+  static double origin;
+  if (origin == 0) origin = (double)wall_microseconds() / 1e6 - now();
+  return origin;
 }
 
 static void hang(const struct fault *faults, int count) {
@@ -173,6 +204,11 @@ static uint64_t millijoules(double joules) {
   return joules <= 0 ? 0 : (uint64_t)floor(joules * 1e3);
 }
 
+static uint32_t register_milliwatts(const struct gpu *gpu, enum sensor_kind kind) {
+  if (fault_at(gpu->faults, gpu->fault_count, FAULT_NOT_AVAILABLE, now()) != NULL) return NOT_AVAILABLE;
+  return milliwatts(model_sensor(gpu, kind, now()));
+}
+
 // For the twin's test and the benches, not part of NVML.
 int standin_load(const char *path) { return scenario_read(path, &scenario) ? 0 : 1; }
 double standin_power(int index, double time) { return model_power(&scenario.gpus[index], time); }
@@ -183,13 +219,25 @@ double standin_sensor(int index, int kind, double time) {
 double standin_counter(int index, double time) { return model_counter(&scenario, &scenario.gpus[index], time); }
 uint64_t standin_calls(void) { return calls; }
 
+// The file that the environment names, or else the one that lies beside this library: several in one process differ.
+static const char *scenario_path(void) {
+  static char path[4096];
+  const char *named = getenv("WATTMETER_GPU_SCENARIO");
+  Dl_info self;
+  if (named != NULL || dladdr(&scenario, &self) == 0) return named;
+  const char *end = strrchr(self.dli_fname, '/');
+  snprintf(path, sizeof path, "%.*s/scenario.txt", end == NULL ? 1 : (int)(end - self.dli_fname), end == NULL ? "." : self.dli_fname);
+  return path;
+}
+
 int nvmlInit_v2(void) {
-  if (!initialized && !scenario_read(getenv("WATTMETER_GPU_SCENARIO"), &scenario)) return UNKNOWN;
+  if (!initialized && !scenario_read(scenario_path(), &scenario)) return UNKNOWN;
   int result = library_fault();
   if (result != SUCCESS) return result;
   for (int i = 0; i < MAX_GPUS; i++) {
-    handles[i] = (struct handle){i, false};
-    mig_handles[i] = (struct handle){i, true};
+    handles[i] = (struct handle){i, -1};
+    for (int j = 0; j < MAX_INSTANCES; j++) mig_handles[i][j] = (struct handle){i, j};
+    has_events[i] = false;
   }
   initialized = true;
   initialized_at = now();
@@ -241,29 +289,40 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, struct handle **handle) {
 
 int nvmlDeviceGetUUID(struct handle *handle, char *uuid, unsigned size) {
   const struct gpu *gpu;
-  int result = enter(handle, FEATURE_NONE, &gpu);
+  int result = enter(handle, FEATURE_UUID, &gpu);
   if (result != SUCCESS) return result;
-  if (!handle->mig) return copy_text(uuid, size, gpu->uuid);
+  if (handle->instance < 0) return copy_text(uuid, size, gpu->uuid);
   char text[64];
-  snprintf(text, sizeof text, "MIG-%s", gpu->uuid + 4);
+  snprintf(text, sizeof text, "MIG-%08x-%04x-5000-8000-000000000000", (unsigned)handle->index, (unsigned)handle->instance);
   return copy_text(uuid, size, text);
 }
 
 int nvmlDeviceGetName(struct handle *handle, char *name, unsigned size) {
   const struct gpu *gpu;
-  int result = enter(handle, FEATURE_NONE, &gpu);
+  int result = enter(handle, FEATURE_NAME, &gpu);
   return result == SUCCESS ? copy_text(name, size, gpu->name) : result;
 }
 
 int nvmlDeviceGetPciInfo_v3(struct handle *handle, struct pci_info *info) {
   const struct gpu *gpu;
-  int result = enter(handle, FEATURE_NONE, &gpu);
+  int result = enter(handle, FEATURE_PCI, &gpu);
   if (result != SUCCESS) return result;
   memset(info, 0, sizeof *info);
   info->bus = (uint32_t)handle->index + 1;
   snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02X:00.0", info->bus);
+  snprintf(info->legacy_id, sizeof info->legacy_id, "0000:%02X:00.0", info->bus);
   return SUCCESS;
 }
+
+// The older struct ends where the long address begins.
+int nvmlDeviceGetPciInfo_v2(struct handle *handle, void *info) {
+  struct pci_info whole;
+  int result = nvmlDeviceGetPciInfo_v3(handle, &whole);
+  if (result == SUCCESS) memcpy(info, &whole, offsetof(struct pci_info, bus_id));
+  return result;
+}
+
+int nvmlDeviceGetPciInfo(struct handle *handle, void *info) { return nvmlDeviceGetPciInfo_v2(handle, info); }
 
 int nvmlDeviceGetArchitecture(struct handle *handle, uint32_t *architecture) {
   const struct gpu *gpu;
@@ -275,22 +334,19 @@ int nvmlDeviceGetArchitecture(struct handle *handle, uint32_t *architecture) {
 int nvmlDeviceGetPersistenceMode(struct handle *handle, uint32_t *mode) {
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_NONE, &gpu);
-  if (result == SUCCESS) *mode = 1;
+  if (result == SUCCESS) *mode = gpu->persistence;
   return result;
 }
 
-#ifndef WITHOUT_POWER_USAGE
 int nvmlDeviceGetPowerUsage(struct handle *handle, uint32_t *power) {
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_DRAW, &gpu);
   if (result != SUCCESS) return result;
   if (!gpu->has_sensor[SENSOR_DRAW]) return NOT_SUPPORTED;
-  *power = milliwatts(model_sensor(gpu, SENSOR_DRAW, now()));
+  *power = register_milliwatts(gpu, SENSOR_DRAW);
   return SUCCESS;
 }
-#endif
 
-#ifndef WITHOUT_TOTAL_ENERGY
 int nvmlDeviceGetTotalEnergyConsumption(struct handle *handle, uint64_t *energy) {
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_COUNTER, &gpu);
@@ -299,9 +355,7 @@ int nvmlDeviceGetTotalEnergyConsumption(struct handle *handle, uint64_t *energy)
   *energy = millijoules(model_counter(&scenario, gpu, now()));
   return SUCCESS;
 }
-#endif
 
-#ifndef WITHOUT_FIELD_VALUES
 static double module_power(const struct gpu *of, enum sensor_kind kind) {
   double sum = of->module_extra;
   for (int i = 0; i < scenario.gpu_count; i++) {
@@ -313,7 +367,7 @@ static double module_power(const struct gpu *of, enum sensor_kind kind) {
 static int power_field(const struct gpu *gpu, enum sensor_kind kind, uint32_t scope, struct field_value *entry) {
   if (!gpu->has_sensor[kind]) return NOT_SUPPORTED;
   entry->type = TYPE_U32;
-  if (scope == SCOPE_GPU) return entry->value.u32 = milliwatts(model_sensor(gpu, kind, now())), SUCCESS;
+  if (scope == SCOPE_GPU) return entry->value.u32 = register_milliwatts(gpu, kind), SUCCESS;
   if (scope == SCOPE_MODULE && gpu->module >= 0) return entry->value.u32 = milliwatts(module_power(gpu, kind)), SUCCESS;
   if (scope == SCOPE_MEMORY && gpu->memory_ratio > 0) {
     return entry->value.u32 = milliwatts(gpu->memory_ratio * model_sensor(gpu, kind, now())), SUCCESS;
@@ -366,32 +420,49 @@ int nvmlDeviceGetFieldValues(struct handle *handle, int count, struct field_valu
   }
   return SUCCESS;
 }
-#endif
 
-#ifndef WITHOUT_SAMPLES
-// The refreshes of the instant sensor in the last two seconds, as the driver's ring holds them.
+// The number of the newest refresh that the ring shows, and how many it holds.
+static double newest_sample(const struct gpu *gpu, double *count) {
+  const struct sensor *sensor = &gpu->sensors[gpu->samples.of];
+  double time = now(), batch = gpu->samples.batch;
+  if (batch > 0) time = floor(time / batch) * batch;
+  double newest = floor((time - sensor->phase) / sensor->period);
+  double held = floor(gpu->samples.span / sensor->period);
+  double since = newest - ceil((gpu->samples.from - sensor->phase) / sensor->period) + 1;
+  *count = fmax(0, fmin(held, since));
+  return newest;
+}
+
+static uint64_t sample_stamp(const struct gpu *gpu, double refresh) {
+  const struct samples *ring = &gpu->samples;
+  double stamp = wall_origin_seconds() + ring->offset + refresh * (1 + ring->drift);
+  const struct fault *step = fault_at(gpu->faults, gpu->fault_count, FAULT_STAMP_STEP, refresh);
+  if (step != NULL) stamp += step->argument;
+  return (uint64_t)llround(stamp * 1e6);
+}
+
+// A sensor's refreshes of the last `span` seconds; NULL asks how many there are.
 int nvmlDeviceGetSamples(struct handle *handle, int type, uint64_t last_seen, int *value_type, unsigned *count,
                          struct sample *samples) {
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_SAMPLES, &gpu);
   if (result != SUCCESS) return result;
-  if (type != 0 || !gpu->has_sensor[SENSOR_INSTANT]) return NOT_SUPPORTED;
-  double period = gpu->sensors[SENSOR_INSTANT].period, time = now();
-  unsigned ring = (unsigned)(2 / period), written = 0;
-  if (samples == NULL) return *count = ring, SUCCESS;
-  int64_t wall = wall_microseconds();
+  if (type != 0 || gpu->samples.span <= 0 || !gpu->has_sensor[gpu->samples.of]) return NOT_SUPPORTED;
+  const struct sensor *sensor = &gpu->sensors[gpu->samples.of];
+  double held, newest = newest_sample(gpu, &held);
+  if (samples == NULL) return *count = (unsigned)held, SUCCESS;
   *value_type = TYPE_U32;
-  for (unsigned i = ring; i-- > 0 && written < *count;) {
-    double past = time - i * period;
-    double refresh = floor(past / period) * period;
-    uint64_t stamp = (uint64_t)(wall - (int64_t)((time - refresh) * 1e6));
+  unsigned written = 0;
+  for (double number = newest - held + 1; number <= newest && written < *count; number++) {
+    double refresh = sensor->phase + number * sensor->period;
+    uint64_t stamp = sample_stamp(gpu, refresh);
     if (stamp <= last_seen) continue;
-    samples[written++] = (struct sample){.timestamp = stamp, .value.u32 = milliwatts(model_sensor(gpu, SENSOR_INSTANT, past))};
+    double watts = model_sensor(gpu, gpu->samples.of, refresh + sensor->period / 1e3);
+    samples[written++] = (struct sample){.timestamp = stamp, .value.u32 = milliwatts(watts)};
   }
   *count = written;
   return written == 0 ? NOT_FOUND : SUCCESS;
 }
-#endif
 
 int nvmlDeviceGetEnforcedPowerLimit(struct handle *handle, uint32_t *limit) {
   const struct gpu *gpu;
@@ -431,14 +502,21 @@ int nvmlDeviceGetMemoryInfo(struct handle *handle, struct memory *memory) {
   return SUCCESS;
 }
 
-#ifndef WITHOUT_TEMPERATURE
+int nvmlDeviceGetMemoryInfo_v2(struct handle *handle, struct memory_v2 *memory) {
+  if (memory->version != (sizeof *memory | 2u << 24)) return ARGUMENT_VERSION_MISMATCH;
+  struct memory plain;
+  int result = nvmlDeviceGetMemoryInfo(handle, &plain);
+  if (result != SUCCESS) return result;
+  *memory = (struct memory_v2){memory->version, plain.total, 1ull << 29, plain.free, plain.used};
+  return SUCCESS;
+}
+
 int nvmlDeviceGetTemperature(struct handle *handle, int sensor, uint32_t *celsius) {
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_TEMPERATURE, &gpu);
   if (result == SUCCESS) *celsius = 40 + (uint32_t)sensor;
   return result;
 }
-#endif
 
 struct temperature {
   uint32_t version, sensor;
@@ -468,13 +546,28 @@ int nvmlDeviceGetMigMode(struct handle *handle, uint32_t *current, uint32_t *pen
   return result;
 }
 
-// A MIG instance answers with its parent's power: whoever lists instances counts the GPU several times.
+int nvmlDeviceGetMaxMigDeviceCount(struct handle *handle, unsigned *count) {
+  const struct gpu *gpu;
+  int result = enter(handle, FEATURE_NONE, &gpu);
+  if (result == SUCCESS) *count = gpu->mig_instances > 0 ? MAX_INSTANCES : 0;
+  return result;
+}
+
+// A MIG instance answers with its parent's power: whoever lists instances counts the GPU several times. The first
+// place is empty, as after an instance was destroyed.
 int nvmlDeviceGetMigDeviceHandleByIndex(struct handle *handle, unsigned index, struct handle **instance) {
   const struct gpu *gpu;
   int result = enter(handle, FEATURE_NONE, &gpu);
   if (result != SUCCESS) return result;
-  if ((int)index >= gpu->mig_instances) return NOT_FOUND;
-  *instance = &mig_handles[handle->index];
+  if (index >= MAX_INSTANCES || handle->instance >= 0) return INVALID_ARGUMENT;
+  if (index == 0 || (int)index > gpu->mig_instances) return NOT_FOUND;
+  *instance = &mig_handles[handle->index][index - 1];
+  return SUCCESS;
+}
+
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(struct handle *instance, struct handle **handle) {
+  if (instance->instance < 0) return INVALID_ARGUMENT;
+  *handle = &handles[instance->index];
   return SUCCESS;
 }
 
@@ -496,6 +589,21 @@ int nvmlDeviceGetComputeRunningProcesses_v3(struct handle *handle, unsigned *cou
   return fits ? SUCCESS : INSUFFICIENT_SIZE;
 }
 
+int nvmlDeviceGetComputeRunningProcesses_v2(struct handle *handle, unsigned *count, struct process_info *infos) {
+  return nvmlDeviceGetComputeRunningProcesses_v3(handle, count, infos);
+}
+
+int nvmlDeviceGetComputeRunningProcesses(struct handle *handle, unsigned *count, struct process_info_v1 *infos) {
+  struct process_info newer[MAX_PROCESSES];
+  unsigned room = *count, found = MAX_PROCESSES;
+  int result = nvmlDeviceGetComputeRunningProcesses_v3(handle, &found, newer);
+  if (result != SUCCESS) return result;
+  *count = found;
+  if (found > room) return INSUFFICIENT_SIZE;
+  for (unsigned i = 0; i < found; i++) infos[i] = (struct process_info_v1){newer[i].pid, newer[i].bytes};
+  return SUCCESS;
+}
+
 int nvmlDeviceGetProcessUtilization(struct handle *handle, struct process_utilization *samples, unsigned *count,
                                     uint64_t last_seen) {
   const struct gpu *gpu;
@@ -515,4 +623,55 @@ int nvmlDeviceGetProcessUtilization(struct handle *handle, struct process_utiliz
   *count = found;
   if (!fits) return INSUFFICIENT_SIZE;
   return found == 0 ? NOT_FOUND : SUCCESS;
+}
+
+int nvmlEventSetCreate(void **set) {
+  *set = has_events;
+  return initialized ? SUCCESS : UNINITIALIZED;
+}
+
+int nvmlEventSetFree(void *set) {
+  (void)set;
+  return SUCCESS;
+}
+
+int nvmlDeviceRegisterEvents(struct handle *handle, uint64_t types, void *set) {
+  const struct gpu *gpu;
+  int result = enter(handle, FEATURE_EVENTS, &gpu);
+  if (result != SUCCESS) return result;
+  if (set != has_events || (types & EVENT_XID) == 0) return INVALID_ARGUMENT;
+  has_events[handle->index] = true;
+  return SUCCESS;
+}
+
+// The next XID whose time has come, of any registered GPU; waits for none longer than `timeout` milliseconds.
+int nvmlEventSetWait_v2(void *set, struct event_data *event, unsigned timeout) {
+  if (set != has_events) return INVALID_ARGUMENT;
+  for (double end = now() + timeout / 1e3;; sleep_seconds(0.001)) {
+    for (int i = 0; i < scenario.gpu_count; i++) {
+      const struct gpu *gpu = &scenario.gpus[i];
+      if (!has_events[i] || delivered_events[i] >= gpu->xid_count) continue;
+      const struct xid *next = &gpu->xids[delivered_events[i]];
+      if (now() < next->at) continue;
+      delivered_events[i]++;
+      *event = (struct event_data){&handles[i], EVENT_XID, next->code, UINT32_MAX, UINT32_MAX};
+      return SUCCESS;
+    }
+    if (now() >= end) return TIMEOUT;
+  }
+}
+
+// The older struct ends after the data.
+int nvmlEventSetWait(void *set, void *event, unsigned timeout) {
+  struct event_data whole;
+  int result = nvmlEventSetWait_v2(set, &whole, timeout);
+  if (result == SUCCESS) memcpy(event, &whole, offsetof(struct event_data, gpu_instance));
+  return result;
+}
+
+// Names of before: the same functions.
+int nvmlInit(void) { return nvmlInit_v2(); }
+int nvmlDeviceGetCount(unsigned *count) { return nvmlDeviceGetCount_v2(count); }
+int nvmlDeviceGetHandleByIndex(unsigned index, struct handle **handle) {
+  return nvmlDeviceGetHandleByIndex_v2(index, handle);
 }

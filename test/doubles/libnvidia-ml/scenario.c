@@ -18,10 +18,10 @@ static const char *const LOAD_NAMES[] = {"step", "square", "sine", "ramp", NULL}
 static const char *const SENSOR_NAMES[] = {"draw", "instant", "average", NULL};
 static const char *const FEATURE_NAMES[] = {"none",        "draw",   "instant",     "average", "counter",   "limits",
                                             "utilization", "memory", "temperature", "clocks",  "processes", "samples",
-                                            NULL};
+                                            "events",      "uuid",   "name",        "pci",     NULL};
 static const char *const FAULT_NAMES[] = {"lost",  "sticky-lost", "reset-required", "code",        "hang",
                                           "stuck", "stuck-power", "counter-reset",  "unsupported", "not-loaded",
-                                          NULL};
+                                          "not-available", "stamp-step", NULL};
 
 static int position(const char *const *names, const char *word) {
   for (int i = 0; names[i] != NULL; i++) {
@@ -91,6 +91,26 @@ static bool read_process(const struct line *line, struct gpu *gpu) {
   return true;
 }
 
+static bool read_samples(const struct line *line, struct gpu *gpu) {
+  int of = line->count > 4 ? position(SENSOR_NAMES, line->words[3]) : -1;
+  if (of < 0) return false;
+  gpu->samples = (struct samples){
+      .of = (enum sensor_kind)of,
+      .span = number(line, 4, 2),
+      .offset = number(line, 5, 0),
+      .drift = number(line, 6, 0),
+      .batch = number(line, 7, 0),
+      .from = number(line, 8, -INFINITY),
+  };
+  return true;
+}
+
+static bool read_xid(const struct line *line, struct gpu *gpu) {
+  if (gpu->xid_count >= MAX_XIDS || line->count < 5) return false;
+  gpu->xids[gpu->xid_count++] = (struct xid){number(line, 3, 0), (uint64_t)number(line, 4, 0)};
+  return true;
+}
+
 // gpu WHICH WORD VALUES…
 static bool read_gpu(const struct line *line, struct gpu *gpu) {
   const char *word = line->words[2];
@@ -99,6 +119,8 @@ static bool read_gpu(const struct line *line, struct gpu *gpu) {
   if (strcmp(word, "sensor") == 0) return read_sensor(line, gpu);
   if (strcmp(word, "process") == 0) return read_process(line, gpu);
   if (strcmp(word, "fault") == 0) return read_fault(line, 3, gpu->faults, &gpu->fault_count);
+  if (strcmp(word, "samples") == 0) return read_samples(line, gpu);
+  if (strcmp(word, "xid") == 0) return read_xid(line, gpu);
   if (strcmp(word, "name") == 0) return rest_of(line, 3, gpu->name, sizeof gpu->name), true;
   if (strcmp(word, "uuid") == 0) return rest_of(line, 3, gpu->uuid, sizeof gpu->uuid), true;
   if (strcmp(word, "counter") == 0) {
@@ -123,7 +145,8 @@ static bool read_gpu(const struct line *line, struct gpu *gpu) {
   if (strcmp(word, "offset") == 0) return gpu->offset = value, true;
   if (strcmp(word, "latency") == 0) return gpu->latency = value, true;
   if (strcmp(word, "memory-ratio") == 0) return gpu->memory_ratio = value, true;
-  if (strcmp(word, "mig") == 0) return gpu->mig_instances = (int)value, true;
+  if (strcmp(word, "mig") == 0) return gpu->mig_instances = (int)value, value < MAX_INSTANCES;
+  if (strcmp(word, "persistence") == 0) return gpu->persistence = (int)value, true;
   return false;
 }
 
@@ -164,6 +187,7 @@ static void defaults(struct scenario *scenario) {
     gpu->gain = 1;
     gpu->limit = gpu->default_limit = 400;
     gpu->module = -1;
+    gpu->persistence = 1;
   }
 }
 

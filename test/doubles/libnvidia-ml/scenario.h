@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MAX_GPUS = 72, MAX_LOADS = 16, MAX_FAULTS = 16, MAX_PROCESSES = 64, SENSOR_KINDS = 3 };
+enum { MAX_GPUS = 72, MAX_LOADS = 16, MAX_FAULTS = 16, MAX_PROCESSES = 64, MAX_XIDS = 8, MAX_INSTANCES = 7, SENSOR_KINDS = 3 };
 
 enum load_kind { LOAD_STEP, LOAD_SQUARE, LOAD_SINE, LOAD_RAMP };
 
@@ -26,6 +26,18 @@ struct counter {
   double period, start_joules, phase;
 };
 
+// The driver's ring of samples: which sensor's refreshes, over how long, stamped by a wall clock that is off by `offset`
+// seconds and runs fast by `drift`; with a `batch` they become visible only every so many seconds; none is of before `from`.
+struct samples {
+  enum sensor_kind of;
+  double span, offset, drift, batch, from;
+};
+
+struct xid {
+  double at;
+  uint64_t code;
+};
+
 enum feature {
   FEATURE_NONE,
   FEATURE_DRAW,
@@ -39,6 +51,10 @@ enum feature {
   FEATURE_CLOCKS,
   FEATURE_PROCESSES,
   FEATURE_SAMPLES,
+  FEATURE_EVENTS,
+  FEATURE_UUID,
+  FEATURE_NAME,
+  FEATURE_PCI,
 };
 
 enum fault_kind {
@@ -52,6 +68,8 @@ enum fault_kind {
   FAULT_COUNTER_RESET,
   FAULT_UNSUPPORTED,
   FAULT_NOT_LOADED,
+  FAULT_NOT_AVAILABLE,
+  FAULT_STAMP_STEP,
 };
 
 struct fault {
@@ -74,11 +92,13 @@ struct gpu {
   bool has_sensor[SENSOR_KINDS], has_counter;
   struct sensor sensors[SENSOR_KINDS];
   struct counter counter;
+  struct samples samples;
+  struct xid xids[MAX_XIDS];
   struct load loads[MAX_LOADS];
   struct fault faults[MAX_FAULTS];
   struct process processes[MAX_PROCESSES];
-  int load_count, fault_count, process_count;
-  int module, mig_instances;
+  int load_count, fault_count, process_count, xid_count;
+  int module, mig_instances, persistence;
   double module_extra;
 };
 
