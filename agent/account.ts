@@ -19,7 +19,7 @@ import {
   type IdleTally,
   type IdleTotals,
 } from './account/idle.ts';
-import { newTally, tallyInterval, type Tally } from './account/tally.ts';
+import { newTally, tallyInterval, tallyXid, type Tally } from './account/tally.ts';
 import { totalsOfTally } from './account/totals.ts';
 import { createWarningList, type WarningList } from './account/warnings.ts';
 import { createWindowFolder } from './account/windows.ts';
@@ -106,7 +106,11 @@ export interface Account {
   /** A whole window: before its intervals, or after them if it was opened or began only minutes ago. */
   addWindow(window: Window): void;
   addWarning(warning: Warning, uuid?: string): void;
+  /** The driver reported an error of a device; one that nobody introduced has none. */
+  addXid(uuid: string, xid: number): void;
   totalsOf(uuid: string): Totals | undefined;
+  /** How often the driver reported each XID of a device. */
+  xidErrorsOf(uuid: string): Readonly<Record<string, number>>;
   books(end: { readonly endSeconds: Instant; readonly exitCode?: number }): Books;
   /** The devices' running totals as plain JSON, from which `createAccount` goes on to the last bit. */
   toCheckpoint(): AccountCheckpoint;
@@ -174,10 +178,15 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
       const line = uuid === undefined ? undefined : lines.get(uuid);
       (line?.warnings ?? warnings).add(warning);
     },
+    addXid(uuid, xid) {
+      const line = lines.get(uuid);
+      if (line !== undefined) tallyXid(line.tally, xid);
+    },
     totalsOf(uuid) {
       const line = lines.get(uuid);
       return line && totalsOfTally(line.tally);
     },
+    xidErrorsOf: (uuid) => ({ ...lines.get(uuid)?.tally.xidErrors }),
     books: ({ endSeconds, exitCode }) => ({
       run,
       endSeconds,

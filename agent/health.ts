@@ -63,6 +63,7 @@ export function createHealthLedger(): HealthLedger {
         case 'devices':
         case 'tick':
         case 'warning':
+        case 'xid':
           break;
       }
     },

@@ -83,6 +83,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         return settle();
       case 'warning':
         return settlement.warn(event.warning);
+      case 'xid': {
+        const { uuid, xid, message, timeSeconds: atSeconds } = event;
+        if (!lanes.has(uuid)) return undefined;
+        return settlement.addXid({ uuid, xid, atSeconds, warning: { code: 'gpu-xid', message } });
+      }
       case 'read':
       case 'fault':
         return undefined;

@@ -16,6 +16,8 @@ export interface DeviceSnapshot {
   readonly powerWatts?: Watts;
   readonly gauges: Gauges;
   readonly totals: Totals;
+  /** How often the driver reported each XID since the counters began. */
+  readonly xidErrors: Readonly<Record<string, number>>;
   /** Hardware counter ÷ integrated power over the last minutes. */
   readonly hardwareToIntegralRatio?: number;
   /** False once the source no longer lists it: its series vanish. */

@@ -155,6 +155,13 @@ const STATE_FAMILIES: readonly Family[] = [
     labelNames: [...GPU_LABELS, 'model', 'driver_version', 'pci_bus_id', 'source', 'method'],
     read: (snapshot) => presentGpus(snapshot).map(infoSeries),
   },
+  {
+    name: 'wattmeter_gpu_xid_errors_total',
+    type: 'counter',
+    help: 'Errors of the GPU that the NVIDIA driver reported, by their XID.',
+    labelNames: [...GPU_LABELS, 'xid'],
+    read: (snapshot) => presentGpus(snapshot).flatMap(xidSeries),
+  },
 ];
 
 function infoSeries(gpu: DeviceSnapshot): Series {
@@ -169,6 +176,12 @@ function infoSeries(gpu: DeviceSnapshot): Series {
   };
   return { labels, value: 1 };
 }
+
+const xidSeries = (gpu: DeviceSnapshot): Series[] =>
+  Object.entries(gpu.xidErrors).map(([xid, value]) => ({
+    labels: { ...gpuLabels(gpu), xid },
+    value,
+  }));
 
 const MONEY_AND_CARBON_FAMILIES: readonly Family[] = [
   {

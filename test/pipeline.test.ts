@@ -113,6 +113,32 @@ describe('createPipeline()', () => {
     for (const [held, recorded] of seen) expect(held).toBeCloseTo(recorded, 6);
   });
 
+  test('counts the errors that the driver reports of a measured device, and warns of each kind once', () => {
+    const { pipeline, account, settlements } = join({
+      select: (devices) => devices.filter(({ uuid }) => uuid !== 'GPU-other'),
+    });
+    pipeline.consume('nvml', devicesOf('GPU-a', 'GPU-b', 'GPU-other'));
+    for (const uuid of ['GPU-a', 'GPU-b']) pipeline.consume('nvml', readings(uuid, 0, 2, 100));
+    for (const [uuid, xid] of [
+      ['GPU-a', 79],
+      ['GPU-a', 48],
+      ['GPU-a', 79],
+      ['GPU-other', 79],
+    ] as const) {
+      const message = `Xid ${xid} of ${uuid}.`;
+      pipeline.consume('nvml', { kind: 'xid', uuid, xid, message, timeSeconds: instant(START) });
+    }
+    pipeline.finish();
+    expect(pipeline.devices().map(({ xidErrors }) => xidErrors)).toEqual([{ 48: 1, 79: 2 }, {}]);
+    expect(settlements.flatMap(({ xids }) => xids.map(({ xid }) => xid))).toEqual([79, 48, 79]);
+    const { devices, warnings } = account.books({ endSeconds: instant(START + 2) });
+    expect(devices.map((line) => line.warnings.map(({ message }) => message))).toEqual([
+      ['Xid 79 of GPU-a.', 'Xid 48 of GPU-a.'],
+      [],
+    ]);
+    expect(warnings).toEqual([]);
+  });
+
   test('cuts wherever asked without changing the energy', () => {
     fc.assert(
       fc.property(

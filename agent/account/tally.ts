@@ -61,6 +61,8 @@ export interface Tally {
   methodSeconds: Partial<Record<Method, number>>;
   lastMethod?: Method;
   knowledge: Record<Charged, Knowledge>;
+  /** How often the driver reported each XID. */
+  xidErrors: Record<string, number>;
 }
 
 // A float64 holds an instant of this century to 0.3 µs, so closer than this is the same instant.
@@ -78,7 +80,13 @@ export function newTally(): Tally {
     openGapUncertaintyJoules: 0,
     methodSeconds: {},
     knowledge: { cost: 'none', location: 'none', market: 'none' },
+    xidErrors: {},
   };
+}
+
+/** Counts an error that the driver reported. */
+export function tallyXid({ xidErrors }: Tally, xid: number): void {
+  xidErrors[xid] = (xidErrors[xid] ?? 0) + 1;
 }
 
 /** Adds one interval of the tally's device; intervals come in time order, bridging ones whenever they come. */

@@ -87,10 +87,11 @@ export function openAgentRuns(parts: {
       if (accepted !== undefined) parts.pipeline()?.cut(time);
       return accepted ?? outcomes[0] ?? { kind: 'refused', message: NO_RUN };
     },
-    settle({ intervals }) {
+    settle(settlement) {
+      const { intervals } = settlement;
       const devices = parts.pipeline()?.devices() ?? [];
       for (const run of runs) {
-        run.take(intervals, devices);
+        run.take(settlement, devices);
         if (isSettled(run, intervals, clock.now())) void finish(run);
       }
     },

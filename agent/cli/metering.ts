@@ -83,5 +83,9 @@ async function record(ledger: LedgerWriter | undefined, settlement: Settlement):
   if (ledger === undefined) return;
   for (const { device, sensor } of settlement.devices) void ledger.addDevice(device, sensor);
   for (const { warning, uuid } of settlement.warnings) void ledger.addWarning(warning, uuid);
+  for (const { uuid, xid, atSeconds, warning } of settlement.xids) {
+    void ledger.addXid(uuid, xid, atSeconds);
+    void ledger.addWarning(warning, uuid);
+  }
   await ledger.addSlot(settlement.intervals);
 }

@@ -6,8 +6,9 @@ import { hostname } from 'node:os';
 import { gpuEnergyOf } from '../account/gpu-energy.ts';
 import { createAccount } from '../account.ts';
 import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
-import type { ChargedInterval, Device, Run } from '../model.ts';
+import type { Device, Run } from '../model.ts';
 import type { Config } from '../options.ts';
+import type { Settlement } from '../pipeline/settlement.ts';
 import { selectGpus } from '../run/gpus.ts';
 import type { Registration } from '../run/registration.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
@@ -29,8 +30,8 @@ export interface RegisteredRun {
   mark(mark: Mark, time: Instant): MarkOutcome;
   /** Nothing that is metered after `time` is the run's. */
   end(time: Instant): void;
-  /** Books what of the intervals is the run's. */
-  take(intervals: readonly ChargedInterval[], devices: readonly DeviceSnapshot[]): void;
+  /** Books what of a settlement is the run's. */
+  take(settlement: Settlement, devices: readonly DeviceSnapshot[]): void;
   summary(): RunSummary;
   /** Closes the books, at `time` where the run was not ended before. */
   finish(time: Instant): Promise<void>;
@@ -90,7 +91,7 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
     end(time) {
       endSeconds = time;
     },
-    take(intervals, devices) {
+    take({ intervals, xids }, devices) {
       uuids ??= gpusOf(
         registration,
         devices.map(({ device }) => device),
@@ -101,6 +102,11 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
           interval.startSeconds >= startSeconds &&
           (endSeconds === undefined || interval.endSeconds <= endSeconds),
       );
+      for (const { uuid, warning } of xids) {
+        if (!introduced.has(uuid)) continue;
+        account.addWarning(warning, uuid);
+        void ledger.addWarning(warning, uuid);
+      }
       if (own.length === 0) return;
       introduce(devices);
       for (const interval of own) account.add(interval);

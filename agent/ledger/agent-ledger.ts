@@ -261,7 +261,7 @@ interface Restored {
 
 /** Windows and warnings belonged to the agent that died. */
 const carriesTotals = (event: LedgerEvent): boolean =>
-  event.kind === 'device' || event.kind === 'slot';
+  event.kind === 'device' || event.kind === 'slot' || event.kind === 'xid';
 
 async function newestWithCheckpoint(paths: readonly string[]): Promise<number> {
   for (let at = paths.length - 1; at > 0; at -= 1) {

@@ -76,6 +76,7 @@ const tally = z.object({
   methodSeconds: z.record(text, number),
   lastMethod: z.enum(['counter', 'integral', 'modelled']).optional(),
   knowledge: z.record(z.enum(CHARGED), z.enum(['none', 'some', 'missing'])),
+  xidErrors: z.record(text, number).optional(),
 });
 const idle = z.object({
   sums: z.record(z.enum(IDLE_AMOUNTS), sum),
@@ -112,6 +113,7 @@ const record = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('window-open'), name: text, startSeconds: number }),
   z.object({ kind: z.literal('window'), window }),
   z.object({ kind: z.literal('warning'), warning, uuid: text.optional() }),
+  z.object({ kind: z.literal('xid'), uuid: text, xid: number, atSeconds: number }),
   z.object({ kind: z.literal('facts'), facts: z.record(text, z.unknown()) }),
   z.object({ kind: z.literal('checkpoint'), atSeconds: number, checkpoint }),
   // What is in it is attribution's own business, and checked there.

@@ -90,6 +90,7 @@ function note(path: string, story: Story, event: LedgerEvent): void {
     case 'window-open':
     case 'window':
     case 'warning':
+    case 'xid':
     case 'checkpoint':
     case 'attribution':
       return;
@@ -165,6 +166,8 @@ export function replay(
       return account.addWindow(event.window);
     case 'warning':
       return account.addWarning(event.warning, event.uuid);
+    case 'xid':
+      return account.addXid(event.uuid, event.xid);
     case 'run':
     case 'agent':
     case 'resume':

@@ -42,6 +42,13 @@ export type LedgerRecord =
   | { readonly kind: 'window-open'; readonly name: string; readonly startSeconds: Instant }
   | { readonly kind: 'window'; readonly window: Window }
   | { readonly kind: 'warning'; readonly warning: Warning; readonly uuid?: string }
+  /** The driver reported an error of a device. */
+  | {
+      readonly kind: 'xid';
+      readonly uuid: string;
+      readonly xid: number;
+      readonly atSeconds: Instant;
+    }
   /** What the books were kept under (tariff, zone, PUE, …), in the words of whoever keeps them. */
   | { readonly kind: 'facts'; readonly facts: Readonly<Record<string, unknown>> }
   /** The account so far: everything before it is counted in. */

@@ -16,6 +16,7 @@ export interface LedgerWriter {
   openWindow(name: string, startSeconds: Instant): Promise<Kept>;
   addWindow(window: Window): Promise<Kept>;
   addWarning(warning: Warning, uuid?: string): Promise<Kept>;
+  addXid(uuid: string, xid: number, atSeconds: Instant): Promise<Kept>;
   /** What the books are kept under: tariff, zone, PUE, command line… any JSON; a later call adds to it. */
   addFacts(facts: Readonly<Record<string, unknown>>): Promise<Kept>;
 }
@@ -77,6 +78,7 @@ export function createWriter(journal: () => Journal, numbers: DeviceNumbers): Le
     addWindow: (window) => append({ kind: 'window', window }, true),
     addWarning: (warning, uuid) =>
       append({ kind: 'warning', warning, ...(uuid === undefined ? {} : { uuid }) }, true),
+    addXid: (uuid, xid, atSeconds) => append({ kind: 'xid', uuid, xid, atSeconds }, true),
     addFacts: (facts) => append({ kind: 'facts', facts }, true),
   };
 }

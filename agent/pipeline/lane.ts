@@ -121,7 +121,9 @@ const meterOf = (lane: Lane, opensAt: Instant | undefined, way: SharedWay): Mete
 /** A meter from the start of the run or, without one, from `firstReading` on. */
 function openMeter(lane: Lane, firstReading: Instant, way: SharedWay): Meter {
   const { options, cuts } = way;
-  const { slotSeconds, samplingPeriodSeconds } = options;
+  const { slotSeconds } = options;
+  // NVML may tell more readings than were asked for: the driver's ring keeps every refresh.
+  const samplingPeriodSeconds = lane.source === 'nvml' ? undefined : options.samplingPeriodSeconds;
   const startSeconds = options.startSeconds ?? firstReading;
   const calibration = options.calibrationOf?.(lane.device);
   const meter = options.createMeter({
@@ -182,6 +184,7 @@ export function snapshotOf(lane: Lane, account: Account): DeviceSnapshot | undef
     ...(meter.powerWatts === undefined ? {} : { powerWatts: meter.powerWatts }),
     gauges,
     totals,
+    xidErrors: account.xidErrorsOf(device.uuid),
     ...(ratio === undefined ? {} : { hardwareToIntegralRatio: ratio }),
     present,
   };

@@ -18,6 +18,8 @@ import type { OpenSettlement } from './settlement.ts';
 export interface Lanes {
   /** A source's devices are those that it lists now; one that it lists no more stays, as vanished. */
   list(source: DeviceSource, devices: readonly Device[]): void;
+  /** Whether the device is one of those that are measured. */
+  has(uuid: string): boolean;
   /** Meters a batch; returns its last instant, or undefined where nobody wants it. */
   add(batch: Batch): Instant | undefined;
   /** Lets time pass for a source's devices. */
@@ -57,6 +59,7 @@ export function createLanes(options: LaneOptions, settlement: OpenSettlement): L
 
   return {
     list: (source, devices) => listDevices(lanes, source, devices),
+    has: (uuid) => lanes.has(uuid),
     add(batch) {
       const lane = lanes.get(batch.uuid);
       const lastReading = lane && addToLane(lane, batch, way);

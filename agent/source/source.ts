@@ -14,7 +14,15 @@ export type SourceEvent =
   | { readonly kind: 'fault'; readonly reason: string; readonly message: string }
   /** One successful read and how long it took (of all devices together). */
   | { readonly kind: 'read'; readonly durationSeconds: number; readonly timeSeconds: Instant }
-  | { readonly kind: 'warning'; readonly warning: Warning };
+  | { readonly kind: 'warning'; readonly warning: Warning }
+  /** The driver reports an error of a GPU by its XID number; `message` is for people. */
+  | {
+      readonly kind: 'xid';
+      readonly uuid: string;
+      readonly xid: number;
+      readonly message: string;
+      readonly timeSeconds: Instant;
+    };
 
 /** What became of an input file: rows read, and each line that was not understood. */
 export interface InputSummary {

@@ -65,6 +65,7 @@ export function someGpu(index: number, change: Partial<DeviceSnapshot> = {}): De
       powerLimitWatts: watts(350),
     },
     totals: someTotals(),
+    xidErrors: { 79: 1 },
     hardwareToIntegralRatio: 0.9987,
     present: true,
     ...change,

@@ -85,7 +85,7 @@ describe('the exposition', () => {
 
 describe('what is not known', () => {
   test('has no series, and never 0', async () => {
-    const bare = someGpu(0, { gauges: {}, totals: someTotals() });
+    const bare = someGpu(0, { gauges: {}, totals: someTotals(), xidErrors: {} });
     const { powerWatts: _power, hardwareToIntegralRatio: _ratio, ...unknown } = bare;
     const { price: _price, grid: _grid, ...snapshot } = someSnapshot();
     const text = await expose({

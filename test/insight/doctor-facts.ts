@@ -27,6 +27,7 @@ export function lookedAt(
       sensor: { field: 'average', windowSeconds: 1, periodSeconds: 0.1, origin: 'inferred' },
       powerWatts: watts(300),
       gauges: {},
+      xidErrors: {},
       present: true,
       totals: {
         energyJoules: joules(1500),

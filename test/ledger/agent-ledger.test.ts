@@ -87,6 +87,23 @@ describe('an agent that starts again', () => {
     );
   });
 
+  test('has the errors that drivers reported, from the journal and from a checkpoint', async () => {
+    await using state = await temporaryDirectory();
+    for (const xids of [[79, 48], [79], []]) {
+      const ledger = await openAgent(state.path);
+      await introduce(ledger, ['GPU-a', 'GPU-b']);
+      for (const xid of xids) {
+        ledger.account.addXid('GPU-a', xid);
+        await ledger.addXid('GPU-a', xid, instant(START));
+      }
+      await ledger.close();
+    }
+    const ledger = await openAgent(state.path);
+    expect(ledger.account.xidErrorsOf('GPU-a')).toEqual({ 48: 1, 79: 2 });
+    expect(ledger.account.xidErrorsOf('GPU-b')).toEqual({});
+    await ledger.close();
+  });
+
   test('goes on from the segment before when the newest one has a torn head', async () => {
     await using state = await temporaryDirectory();
     const first = await openAgent(state.path);
