@@ -5,7 +5,21 @@
 import koffi, { type LibraryHandle } from 'koffi';
 
 import { NVML } from './nvml-return.ts';
-import { argumentsOf, NVML_SYMBOLS, type NvmlSymbol } from './nvml-symbols.ts';
+import {
+  type ComputeProcess,
+  type FieldRequest,
+  knownLong,
+  knownWord,
+  LONG_PROCESS_BYTES,
+  type PowerSample,
+  type ProcessUtilization,
+  readProcesses,
+  readSamples,
+  readUtilization,
+  SAMPLE_BYTES,
+  UTILIZATION_BYTES,
+} from './nvml-structs.ts';
+import { argumentsOf, NVML_SYMBOLS, type NvmlSymbol, OLDER_NAMES } from './nvml-symbols.ts';
 
 /** A device handle: a pointer that only NVML understands. */
 export type NvmlHandle = bigint;
@@ -14,6 +28,10 @@ export type NvmlHandle = bigint;
 export type Answer<T> =
   | { readonly kind: 'value'; readonly value: T }
   | { readonly kind: 'failed'; readonly code: number };
+
+/** The value, or undefined: for what may be absent. */
+export const valueOf = <T>(given: Answer<T>): T | undefined =>
+  given.kind === 'value' ? given.value : undefined;
 
 /** Scopes of a power field (nvml.h, NVML_POWER_SCOPE_*). */
 export const SCOPE = { gpu: 0, module: 1, memory: 2 } as const;
@@ -26,27 +44,15 @@ export const FIELD = {
   defaultLimitMilliwatts: 189,
 } as const;
 
-/** A running compute process; instances are absent without MIG. */
-export interface ComputeProcess {
-  readonly pid: number;
-  /** Absent where the driver does not say. */
-  readonly usedBytes?: number;
-  readonly gpuInstance?: number;
-  readonly computeInstance?: number;
+/** An event of a registered device. */
+export interface NvmlEvent {
+  readonly device: NvmlHandle;
+  /** Of an XID event: its number. */
+  readonly data: number;
 }
 
-/** One process's use of the SMs since the last question, per cent. */
-export interface ProcessUtilization {
-  readonly pid: number;
-  readonly timestampMicroseconds: bigint;
-  readonly smPercent: number;
-}
-
-/** One entry of the driver's ring of power samples. */
-export interface PowerSample {
-  readonly timestampMicroseconds: bigint;
-  readonly milliwatts: number;
-}
+/** XID errors, the only events that we register for (nvml.h, nvmlEventTypeXidCriticalError). */
+export const XID_EVENT = 8n;
 
 /** Told before and after every native call, so that the main thread can see one that does not return. */
 export interface CallWatch {
@@ -60,108 +66,32 @@ type Native = (...values: unknown[]) => number;
 interface Bound {
   readonly native: Native;
   readonly number: number;
+  /** The name that the library has it under: its own, an older one, or none. */
+  readonly name: string | undefined;
 }
 
 const failed = (code: number): { kind: 'failed'; code: number } => ({ kind: 'failed', code });
 const answer = <T>(code: number, value: () => T): Answer<T> =>
   code === NVML.success ? { kind: 'value', value: value() } : failed(code);
 
-const FIELD_VALUE_BYTES = 40;
-const FIELD_RETURN_OFFSET = 28;
-const FIELD_TYPE_OFFSET = 24;
-const FIELD_DATA_OFFSET = 32;
+/** A success without a value is no data. */
+const present = (given: Answer<number>): Answer<number> =>
+  given.kind === 'value' && Number.isNaN(given.value) ? failed(NVML.noData) : given;
 
-/** A list of fields asked for in one call, and the driver's answers to it. */
-export class FieldRequest {
-  readonly bytes: Uint8Array;
-  readonly length: number;
-  readonly #view: DataView;
-
-  constructor(fields: readonly { readonly id: number; readonly scope: number }[]) {
-    this.length = fields.length;
-    this.bytes = new Uint8Array(FIELD_VALUE_BYTES * fields.length);
-    this.#view = new DataView(this.bytes.buffer);
-    fields.forEach(({ id, scope }, index) => {
-      this.#view.setUint32(index * FIELD_VALUE_BYTES, id, true);
-      this.#view.setUint32(index * FIELD_VALUE_BYTES + 4, scope, true);
-    });
-  }
-
-  /** Marks every entry as unanswered: a driver that skips one must not leave the last answer standing. */
-  reset(code: number = NVML.unknown): void {
-    for (let index = 0; index < this.length; index++) {
-      this.#view.setInt32(index * FIELD_VALUE_BYTES + FIELD_RETURN_OFFSET, code, true);
-    }
-  }
-
-  code(index: number): number {
-    return this.#view.getInt32(index * FIELD_VALUE_BYTES + FIELD_RETURN_OFFSET, true);
-  }
-
-  /** The entry's value by its own value type (nvmlValueType_t); NaN for a type we do not know. */
-  value(index: number): number {
-    const at = index * FIELD_VALUE_BYTES + FIELD_DATA_OFFSET;
-    switch (this.#view.getInt32(index * FIELD_VALUE_BYTES + FIELD_TYPE_OFFSET, true)) {
-      case 0:
-        return this.#view.getFloat64(at, true);
-      case 1:
-        return this.#view.getUint32(at, true);
-      case 2:
-      case 3:
-        return Number(this.#view.getBigUint64(at, true));
-      case 4:
-        return Number(this.#view.getBigInt64(at, true));
-      case 5:
-        return this.#view.getInt32(at, true);
-      case 6:
-        return this.#view.getUint16(at, true);
-      default:
-        return Number.NaN;
-    }
-  }
-}
-
-// nvmlProcessInfo_t: 24 bytes, but 32 in drivers 535.43–535.86 (MEASUREMENT.md §5): room for the longer.
-const PROCESS_BYTES = 24;
-const LONG_PROCESS_BYTES = 32;
 const PROCESS_ROOM = 32;
-const NO_INSTANCE = 0xff_ff_ff_ff;
-const UNKNOWN_BYTES = 0xff_ff_ff_ff_ff_ff_ff_ffn;
-const UTILIZATION_BYTES = 32;
-const SAMPLE_BYTES = 16;
-const SAMPLE_ROOM = 512;
+const SHORT_PROCESS_CALL = 'nvmlDeviceGetComputeRunningProcesses';
+// A ring of 10 s at 10 ms; one that is longer is asked for again.
+const SAMPLE_ROOM = 1024;
+// No answer of the driver's is longer; a count beyond it is garbage, and not made room for.
+const MOST_ENTRIES = 65_536;
 const TEXT_BYTES = 128;
+// nvmlPciInfo_t: the address in 16 bytes stands first, the whole one last, and only in its newest form.
+const PCI_ADDRESS = { offset: 36, length: 32 };
+const OLD_PCI_ADDRESS = { offset: 0, length: 16 };
+// NVML_STRUCT_VERSION(Memory, 2): size 40, version 2.
+const MEMORY_VERSION = 0x0200_0028n;
 // NVML_STRUCT_VERSION(Temperature, 1): size 12, version 1.
 const TEMPERATURE_VERSION = 0x0100_000c;
-
-// PID_MAX_LIMIT of 64-bit Linux.
-const MAX_PID = 4_194_304;
-
-/**
- * The bytes between two process entries: in 24-byte entries the second pid stands at 24; in 32-byte ones that is the
- * first entry's protected memory, 0 outside confidential computing.
- */
-function processStride(view: DataView, count: number): number {
-  if (count < 2) return PROCESS_BYTES;
-  const word = view.getUint32(PROCESS_BYTES, true);
-  return word > 0 && word <= MAX_PID ? PROCESS_BYTES : LONG_PROCESS_BYTES;
-}
-
-function readProcesses(view: DataView, count: number): ComputeProcess[] {
-  const stride = processStride(view, count);
-  return Array.from({ length: count }, (_, index) => {
-    const at = index * stride;
-    const bytes = view.getBigUint64(at + 8, true);
-    const gpuInstance = view.getUint32(at + 16, true);
-    const computeInstance = view.getUint32(at + 20, true);
-    return {
-      pid: view.getUint32(at, true),
-      ...(bytes === UNKNOWN_BYTES ? {} : { usedBytes: Number(bytes) }),
-      ...(gpuInstance === NO_INSTANCE ? {} : { gpuInstance }),
-      ...(computeInstance === NO_INSTANCE ? {} : { computeInstance }),
-    };
-  });
-}
 
 /** The library, loaded and bound. Its buffers are reused: one caller, one thread. */
 export class NvmlLibrary {
@@ -172,7 +102,8 @@ export class NvmlLibrary {
   #energy: Bound | undefined;
   #fields: Bound | undefined;
   readonly #words = new Uint32Array(8);
-  readonly #longs = new BigUint64Array(4);
+  readonly #longs = new BigUint64Array(5);
+  #sampleBytes = new Uint8Array(SAMPLE_BYTES * SAMPLE_ROOM);
   readonly #text = new Uint8Array(TEXT_BYTES);
 
   /** @throws when no library can be loaded from `path` (a soname is looked up as the loader does). */
@@ -212,10 +143,12 @@ export class NvmlLibrary {
     return this.#string('nvmlDeviceGetName', device);
   }
 
-  /** As NVML writes it: `00000000:01:00.0`. */
+  /** As NVML writes it: `00000000:01:00.0`; older drivers have four digits of domain. */
   pciBusId(device: NvmlHandle): Answer<string> {
     const code = this.#call('nvmlDeviceGetPciInfo_v3', device, this.#text);
-    return answer(code, () => textAt(this.#text, 36, 32));
+    const isNew = this.#nameOf('nvmlDeviceGetPciInfo_v3') === 'nvmlDeviceGetPciInfo_v3';
+    const { offset, length } = isNew ? PCI_ADDRESS : OLD_PCI_ADDRESS;
+    return answer(code, () => textAt(this.#text, offset, length));
   }
 
   architecture(device: NvmlHandle): Answer<number> {
@@ -233,7 +166,7 @@ export class NvmlLibrary {
 
   /** Since the driver was loaded; beyond 2⁵³ mJ (285 years at 1 kW) it would lose its last digits. */
   energyMillijoules(device: NvmlHandle): Answer<number> {
-    return answer(this.readEnergy(device), () => this.energyRead());
+    return present(answer(this.readEnergy(device), () => this.energyRead()));
   }
 
   // The next three are called for every GPU at every tick: they make no garbage.
@@ -249,9 +182,9 @@ export class NvmlLibrary {
     }
   }
 
-  /** The counter that `readEnergy` found, mJ. */
+  /** The counter that `readEnergy` found, mJ; NaN where it succeeded without one. */
   energyRead(): number {
-    return Number(this.#long(0));
+    return knownLong(this.#long(0));
   }
 
   /** Fills `request`; each entry carries its own code, which is the call's own where the call failed. */
@@ -283,7 +216,16 @@ export class NvmlLibrary {
 
   memoryBytes(device: NvmlHandle): Answer<{ readonly total: number; readonly used: number }> {
     const code = this.#call('nvmlDeviceGetMemoryInfo', device, this.#longs);
+    if (code === NVML.functionMissing) return this.#memoryVersionedBytes(device);
     return answer(code, () => ({ total: Number(this.#long(0)), used: Number(this.#long(2)) }));
+  }
+
+  #memoryVersionedBytes(
+    device: NvmlHandle,
+  ): Answer<{ readonly total: number; readonly used: number }> {
+    this.#longs[0] = MEMORY_VERSION;
+    const code = this.#call('nvmlDeviceGetMemoryInfo_v2', device, this.#longs);
+    return answer(code, () => ({ total: Number(this.#long(1)), used: Number(this.#long(4)) }));
   }
 
   temperatureCelsius(device: NvmlHandle): Answer<number> {
@@ -310,21 +252,36 @@ export class NvmlLibrary {
     return answer(code, () => this.#word(0));
   }
 
-  /** The driver's ring of power samples newer than `lastSeen`; empty when there are none. */
+  /** The driver's ring of power samples newer than `lastSeen`, oldest first; empty when there are none. */
   powerSamples(device: NvmlHandle, lastSeen: bigint): Answer<readonly PowerSample[]> {
-    const bytes = new Uint8Array(SAMPLE_BYTES * SAMPLE_ROOM);
-    const count = this.#words.subarray(1);
-    count[0] = SAMPLE_ROOM;
-    const given = [device, 0, lastSeen, this.#words, count, bytes];
-    const code = this.#call('nvmlDeviceGetSamples', ...given);
+    const room = this.#sampleBytes.length / SAMPLE_BYTES;
+    const code = this.#askSamples(device, lastSeen, room, this.#sampleBytes);
+    const count = this.#word(1);
     if (code === NVML.notFound) return { kind: 'value', value: [] };
-    const view = new DataView(bytes.buffer);
+    // A full answer may have been cut short: without a place to write to, the call says how many there are.
+    const isShort = code === NVML.insufficientSize || (code === NVML.success && count >= room);
+    if (isShort && this.#askSamples(device, lastSeen, 0, null) === NVML.success) {
+      const needed = this.#word(1);
+      if (needed > room && needed <= MOST_ENTRIES) {
+        this.#sampleBytes = new Uint8Array(SAMPLE_BYTES * 2 * needed);
+        return this.powerSamples(device, lastSeen);
+      }
+    }
     return answer(code, () =>
-      Array.from({ length: this.#word(1) }, (_, index) => ({
-        timestampMicroseconds: view.getBigUint64(index * SAMPLE_BYTES, true),
-        milliwatts: view.getUint32(index * SAMPLE_BYTES + 8, true),
-      })),
+      readSamples(this.#sampleBytes, Math.min(count, room), this.#word(0), lastSeen),
     );
+  }
+
+  #askSamples(
+    device: NvmlHandle,
+    lastSeen: bigint,
+    room: number,
+    bytes: Uint8Array | null,
+  ): number {
+    const count = this.#words.subarray(1);
+    count[0] = room;
+    const given = [device, 0, lastSeen, this.#words, count, bytes];
+    return this.#call('nvmlDeviceGetSamples', ...given);
   }
 
   computeProcesses(
@@ -336,10 +293,11 @@ export class NvmlLibrary {
     const code = this.#call('nvmlDeviceGetComputeRunningProcesses_v3', device, this.#words, bytes);
     const count = this.#word(0);
     // More processes than we had room for, or more have come since: ask again with twice what it names.
-    if (code === NVML.insufficientSize && count > room) {
+    if (code === NVML.insufficientSize && count > room && count <= MOST_ENTRIES) {
       return this.computeProcesses(device, count * 2);
     }
-    return answer(code, () => readProcesses(new DataView(bytes.buffer), Math.min(count, room)));
+    const isShort = this.#nameOf('nvmlDeviceGetComputeRunningProcesses_v3') === SHORT_PROCESS_CALL;
+    return answer(code, () => readProcesses(bytes, Math.min(count, room), isShort));
   }
 
   /** SM use per process since `lastSeen` (µs since 1970); empty when no process used the GPU. */
@@ -359,21 +317,46 @@ export class NvmlLibrary {
     );
     const count = this.#word(0);
     if (code === NVML.notFound) return { kind: 'value', value: [] };
-    if (code === NVML.insufficientSize && count > room) {
+    if (code === NVML.insufficientSize && count > room && count <= MOST_ENTRIES) {
       return this.processUtilization(device, lastSeen, count * 2);
     }
-    const view = new DataView(bytes.buffer);
-    return answer(code, () =>
-      Array.from({ length: Math.min(count, room) }, (_, index) => ({
-        pid: view.getUint32(index * UTILIZATION_BYTES, true),
-        timestampMicroseconds: view.getBigUint64(index * UTILIZATION_BYTES + 8, true),
-        smPercent: view.getUint32(index * UTILIZATION_BYTES + 16, true),
-      })),
-    );
+    return answer(code, () => readUtilization(bytes, Math.min(count, room)));
+  }
+
+  /** Places for MIG instances; not all of them need to be taken. */
+  migDevicePlaces(device: NvmlHandle): Answer<number> {
+    return this.#number('nvmlDeviceGetMaxMigDeviceCount', device);
+  }
+
+  migDeviceByIndex(device: NvmlHandle, index: number): Answer<NvmlHandle> {
+    const code = this.#call('nvmlDeviceGetMigDeviceHandleByIndex', device, index, this.#longs);
+    return answer(code, () => this.#long(0));
+  }
+
+  createEventSet(): Answer<bigint> {
+    return answer(this.#call('nvmlEventSetCreate', this.#longs), () => this.#long(0));
+  }
+
+  freeEventSet(events: bigint): number {
+    return this.#call('nvmlEventSetFree', events);
+  }
+
+  registerXidEvents(device: NvmlHandle, events: bigint): number {
+    return this.#call('nvmlDeviceRegisterEvents', device, XID_EVENT, events);
+  }
+
+  /** The next event, if one has come: never waits. A failure `timeout` says that there is none. */
+  nextEvent(events: bigint): Answer<NvmlEvent> {
+    const code = this.#call('nvmlEventSetWait_v2', events, this.#longs, 0);
+    return answer(code, () => ({ device: this.#long(0), data: Number(this.#long(2)) }));
   }
 
   #word(index: number): number {
     return this.#words[index] ?? Number.NaN;
+  }
+
+  #nameOf(symbol: NvmlSymbol): string | undefined {
+    return this.#functions.get(symbol)?.name;
   }
 
   #long(index: number): bigint {
@@ -382,7 +365,7 @@ export class NvmlLibrary {
 
   #number(symbol: NvmlSymbol, device: NvmlHandle): Answer<number> {
     const code = this.#call(symbol, device, this.#words);
-    return answer(code, () => this.#word(0));
+    return present(answer(code, () => knownWord(this.#word(0))));
   }
 
   #string(symbol: NvmlSymbol, ...leading: readonly unknown[]): Answer<string> {
@@ -401,15 +384,27 @@ export class NvmlLibrary {
   }
 
   #bind(symbol: NvmlSymbol): Bound {
-    let native: Native;
+    const number = NVML_SYMBOLS.indexOf(symbol);
+    const names = [symbol, ...(OLDER_NAMES[symbol] ?? [])];
+    const bound = names.map((name) => this.#find(name, symbol)).find((one) => one !== undefined);
+    const found: Bound = {
+      number,
+      native: bound?.native ?? (() => NVML.functionMissing),
+      name: bound?.name,
+    };
+    this.#functions.set(symbol, found);
+    return found;
+  }
+
+  #find(
+    name: string,
+    symbol: NvmlSymbol,
+  ): { readonly name: string; readonly native: Native } | undefined {
     try {
-      native = this.#library.func(symbol, 'int32_t', argumentsOf(symbol));
+      return { name, native: this.#library.func(name, 'int32_t', argumentsOf(symbol)) };
     } catch {
-      native = () => NVML.functionMissing;
+      return undefined;
     }
-    const bound = { native, number: NVML_SYMBOLS.indexOf(symbol) };
-    this.#functions.set(symbol, bound);
-    return bound;
   }
 }
 

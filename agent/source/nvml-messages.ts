@@ -2,7 +2,8 @@
 
 import type { Warning } from '../model.ts';
 import type { Fate } from './source.ts';
-import type { ComputeProcess } from './nvml-abi.ts';
+import type { ComputeProcess } from './nvml-structs.ts';
+import type { XidEvent } from './nvml-events.ts';
 import type { NvmlDeviceFacts } from './nvml-probe.ts';
 import type { NvmlBuffers } from './nvml-shared.ts';
 
@@ -46,6 +47,11 @@ export type NvmlMessage =
       readonly kind: 'processes';
       readonly monotonicSeconds: number;
       readonly devices: readonly DeviceProcesses[];
+    }
+  | {
+      readonly kind: 'xid';
+      readonly monotonicSeconds: number;
+      readonly events: readonly XidEvent[];
     }
   /** It gives up: SourceError on the other side. */
   | {

@@ -4,14 +4,16 @@
 import type { Device, PowerField, Warning } from '../model.ts';
 import { fromMilliwatts } from '../units.ts';
 import {
-  FIELD,
-  FieldRequest,
-  SCOPE,
   type Answer,
+  FIELD,
   type NvmlHandle,
   type NvmlLibrary,
+  SCOPE,
+  valueOf,
 } from './nvml-abi.ts';
 import { isPermanent, NVML } from './nvml-return.ts';
+import { probeRing, registerReader, type SampleRing } from './nvml-ring.ts';
+import { FieldRequest } from './nvml-structs.ts';
 
 /** A GPU as NVML shows it: beyond the Device, what `devices` and `doctor` want to know. */
 export interface NvmlDeviceFacts {
@@ -24,9 +26,11 @@ export interface NvmlDeviceFacts {
   readonly counter: boolean;
   /** Scopes whose power the driver gives; only the GPU's own is ever counted. */
   readonly scopes: readonly (keyof typeof SCOPE)[];
-  /** The driver keeps a ring of power samples. */
-  readonly driverSamples: boolean;
+  /** The driver's ring of power samples, where it is read in place of a register. */
+  readonly ring?: SampleRing;
   readonly migEnabled: boolean;
+  /** UUIDs of its MIG instances. */
+  readonly migInstances: readonly string[];
   readonly persistenceEnabled?: boolean;
 }
 
@@ -36,6 +40,8 @@ export interface ReadPlan {
   readonly average: boolean;
   readonly draw: boolean;
   readonly counter: 'call' | 'field' | 'none';
+  /** Read instead of the registers. */
+  readonly ring?: SampleRing;
 }
 
 /** What a session knows of a GPU before asking it anything. */
@@ -50,15 +56,16 @@ export interface Probe {
   readonly facts: NvmlDeviceFacts;
   readonly plan: ReadPlan;
   readonly warnings: readonly Warning[];
+  /** Whether it will say the same while the driver stays: no call failed that may succeed later. */
+  readonly isFinal: boolean;
 }
-
-/** The value, or undefined: for facts that may be absent. */
-export const valueOf = <T>(answer: Answer<T>): T | undefined =>
-  answer.kind === 'value' ? answer.value : undefined;
 
 // A passing failure (a busy or lost GPU) says nothing about a feature: it is asked for until it is known not to exist.
 const exists = (answer: Answer<unknown>): boolean =>
   answer.kind === 'value' || !isPermanent(answer.code);
+
+const isKnownForGood = (answer: Answer<unknown>): boolean =>
+  answer.kind === 'value' || isPermanent(answer.code);
 
 const PROBED = [
   { id: FIELD.instantMilliwatts, scope: SCOPE.gpu },
@@ -77,14 +84,29 @@ interface FieldProbe {
 
 function probeFields(library: NvmlLibrary, handle: NvmlHandle): FieldProbe {
   const request = new FieldRequest(PROBED);
+  const code = library.fieldValues(handle, request);
+  // A driver that refuses the list for one unknown entry may know the others.
+  if (code !== NVML.success && isPermanent(code) && code !== NVML.functionMissing) {
+    return { answers: PROBED.map((field) => probeField(library, handle, field)) };
+  }
+  return { answers: PROBED.map((_, index) => answerAt(request, index)) };
+}
+
+function probeField(
+  library: NvmlLibrary,
+  handle: NvmlHandle,
+  field: (typeof PROBED)[number],
+): Answer<number> {
+  const request = new FieldRequest([field]);
   library.fieldValues(handle, request);
-  return {
-    answers: PROBED.map((_, index) =>
-      request.code(index) === NVML.success
-        ? { kind: 'value', value: request.value(index) }
-        : { kind: 'failed', code: request.code(index) },
-    ),
-  };
+  return answerAt(request, 0);
+}
+
+function answerAt(request: FieldRequest, index: number): Answer<number> {
+  const code = request.code(index);
+  if (code !== NVML.success) return { kind: 'failed', code };
+  const value = request.value(index);
+  return Number.isNaN(value) ? { kind: 'failed', code: NVML.noData } : { kind: 'value', value };
 }
 
 const ABSENT: Answer<number> = { kind: 'failed', code: NVML.functionMissing };
@@ -99,15 +121,18 @@ function planReads(
   handle: NvmlHandle,
   fields: FieldProbe,
   model: string,
-): ReadPlan {
-  const instant = exists(at(fields, 0));
+): { readonly plan: ReadPlan; readonly isKnown: boolean } {
+  const [instant, average, energyField] = [at(fields, 0), at(fields, 1), at(fields, 2)];
   // GetPowerUsage repeats one of the two registers wherever they exist (MEASUREMENT.md §1): a call saved.
-  const draw = !instant && exists(library.powerMilliwatts(handle));
-  const byCall = exists(library.energyMillijoules(handle));
-  const byField = exists(at(fields, 2));
+  const draw = exists(instant) ? ABSENT : library.powerMilliwatts(handle);
+  const energy = library.energyMillijoules(handle);
   const trusted = !counterCoversModule(model);
-  const counter = trusted && byCall ? 'call' : trusted && byField ? 'field' : 'none';
-  return { instant, average: exists(at(fields, 1)), draw, counter };
+  const counter =
+    trusted && exists(energy) ? 'call' : trusted && exists(energyField) ? 'field' : 'none';
+  return {
+    plan: { instant: exists(instant), average: exists(average), draw: exists(draw), counter },
+    isKnown: [instant, average, draw, energy].every(isKnownForGood),
+  };
 }
 
 function scopesOf(fields: FieldProbe): (keyof typeof SCOPE)[] {
@@ -118,7 +143,9 @@ function scopesOf(fields: FieldProbe): (keyof typeof SCOPE)[] {
     gpuMilliwatts !== undefined &&
     memoryMilliwatts !== undefined &&
     memoryMilliwatts < gpuMilliwatts;
-  const module = at(fields, 4).kind === 'value' || at(fields, 5).kind === 'value';
+  // A driver that does not look at the scope gives the GPU's own once more.
+  const moduleMilliwatts = valueOf(at(fields, 4)) ?? valueOf(at(fields, 5));
+  const module = moduleMilliwatts !== undefined && moduleMilliwatts !== gpuMilliwatts;
   return [
     'gpu',
     ...(module ? (['module'] as const) : []),
@@ -154,7 +181,8 @@ function deviceOf(
 function warningsOf(device: Device, plan: ReadPlan, migEnabled: boolean): Warning[] {
   const name = `GPU ${device.index} (${device.model}, ${device.uuid})`;
   const warnings: Warning[] = [];
-  if (!plan.instant && !plan.average && !plan.draw && plan.counter === 'none') {
+  const hasRegister = plan.instant || plan.average || plan.draw;
+  if (!hasRegister && plan.counter === 'none' && plan.ring === undefined) {
     warnings.push({
       code: 'no-power-sensor',
       message: `${name} reports neither power nor energy: its time will be a gap, not 0 W.`,
@@ -194,26 +222,60 @@ export function probeName(
   return {
     plan: { instant: false, average: false, draw: false, counter: 'none' },
     warnings: [],
+    isFinal: false,
     facts: {
       device,
       registers: [],
       counter: false,
       scopes: ['gpu'],
-      driverSamples: false,
       migEnabled: false,
+      migInstances: [],
     },
   };
 }
 
-/** Asks a GPU what it can be asked. `identity` is what the session already knows of it. */
+// A ring that a poll can empty before the next one has wrapped.
+const FEWEST_POLLS_OF_RING = 2;
+
+/** The ring of a GPU without a counter: the driver keeps refreshes that our polls are too sparse for, or too late. */
+function ringOf(
+  library: NvmlLibrary,
+  handle: NvmlHandle,
+  plan: ReadPlan,
+  longestTickSeconds: number,
+): SampleRing | 'later' | 'never' {
+  if (plan.counter !== 'none') return 'never';
+  const field = (['instant', 'draw', 'average'] as const).find((name) => plan[name]);
+  const register = field === undefined ? undefined : registerReader(library, handle, field);
+  const ring = probeRing(library, handle, field ?? 'draw', register);
+  if (typeof ring === 'string') return ring;
+  return ring.spanSeconds >= FEWEST_POLLS_OF_RING * longestTickSeconds ? ring : 'later';
+}
+
+// An A100 has places for seven; newer drivers say how many there are.
+const MIG_PLACES = 8;
+
+/** UUIDs of a GPU's MIG instances; places in between may be empty. */
+function migInstancesOf(library: NvmlLibrary, handle: NvmlHandle): string[] {
+  const places = valueOf(library.migDevicePlaces(handle)) ?? MIG_PLACES;
+  return Array.from({ length: Math.min(places, 4 * MIG_PLACES) }, (_, place) => {
+    const instance = valueOf(library.migDeviceByIndex(handle, place));
+    return instance === undefined ? undefined : valueOf(library.uuid(instance));
+  }).filter((uuid) => uuid !== undefined);
+}
+
+/** Asks a GPU what it can be asked. `identity` is what the session already knows of it; polls are never farther apart. */
 export function probeDevice(
   library: NvmlLibrary,
   handle: NvmlHandle,
   identity: DeviceIdentity,
+  longestTickSeconds: number,
 ): Probe {
   const fields = probeFields(library, handle);
   const device = deviceOf(library, handle, fields, identity);
-  const plan = planReads(library, handle, fields, device.model);
+  const { plan: registerPlan, isKnown } = planReads(library, handle, fields, device.model);
+  const ring = ringOf(library, handle, registerPlan, longestTickSeconds);
+  const plan = typeof ring === 'string' ? registerPlan : { ...registerPlan, ring };
   const architecture = valueOf(library.architecture(handle));
   const persistence = valueOf(library.persistenceMode(handle));
   const migEnabled = valueOf(library.migMode(handle)) === 1;
@@ -221,13 +283,15 @@ export function probeDevice(
   return {
     plan,
     warnings: warningsOf(device, plan, migEnabled),
+    isFinal: ring !== 'later' && isKnown,
     facts: {
       device,
       registers,
       counter: plan.counter !== 'none',
       scopes: scopesOf(fields),
-      driverSamples: library.powerSamples(handle, 0n).kind === 'value',
       migEnabled,
+      migInstances: migEnabled ? migInstancesOf(library, handle) : [],
+      ...(plan.ring === undefined ? {} : { ring: plan.ring }),
       ...(architecture === undefined ? {} : { architecture }),
       ...(persistence === undefined ? {} : { persistenceEnabled: persistence === 1 }),
     },

@@ -3,42 +3,29 @@
 import { READING_STATUS, type ReadingStatus } from '../model.ts';
 import { fromMegahertz, fromMillijoules, fromMilliwatts, fromPercent } from '../units.ts';
 import {
-  FIELD,
-  FieldRequest,
-  SCOPE,
   type Answer,
+  FIELD,
   type NvmlHandle,
   type NvmlLibrary,
+  SCOPE,
+  valueOf,
 } from './nvml-abi.ts';
-import { type ReadPlan, valueOf } from './nvml-probe.ts';
+import { isPlausiblePower } from './log/cell.ts';
+import type { ReadPlan } from './nvml-probe.ts';
 import { isPermanent, NVML, statusOf } from './nvml-return.ts';
-import { monotonicSeconds, type RingRow, STALE_READ_SECONDS } from './nvml-shared.ts';
+import { type PushRow, registerReader, RingReader } from './nvml-ring.ts';
+import { failedRow, monotonicSeconds, type RingRow, STALE_READ_SECONDS } from './nvml-shared.ts';
+import { FieldRequest } from './nvml-structs.ts';
 
-/** The number of a status in a batch's column. */
-const statusCode = (status: ReadingStatus): number => READING_STATUS.indexOf(status);
-
-const OK = statusCode('ok');
-
-/** A row without a value. */
-export function failedRow(slot: number, status: ReadingStatus): RingRow {
-  return {
-    slot,
-    monotonicSeconds: monotonicSeconds(),
-    status: statusCode(status),
-    instantWatts: Number.NaN,
-    averageWatts: Number.NaN,
-    drawWatts: Number.NaN,
-    counterJoules: Number.NaN,
-    durationSeconds: Number.NaN,
-  };
-}
+const OK: number = READING_STATUS.indexOf('ok');
 
 /** Reads one GPU by its plan; keeps the driver's buffers between readings. */
 export class DeviceReader {
-  /** The newest reading. */
-  readonly row: RingRow;
+  readonly #row: RingRow;
   readonly #library: NvmlLibrary;
+  readonly #handle: NvmlHandle;
   readonly #plan: ReadPlan;
+  #ring: RingReader | undefined;
   readonly #request: FieldRequest | undefined;
   readonly #positions: {
     readonly instant: number;
@@ -48,12 +35,19 @@ export class DeviceReader {
   readonly #unsupportedGauges = new Set<string>();
   #temperatureVersioned = false;
   #sound = false;
+  #implausible = false;
   #failure: number = NVML.success;
 
-  constructor(library: NvmlLibrary, plan: ReadPlan, slot: number) {
-    this.row = failedRow(slot, 'no-data');
+  constructor(library: NvmlLibrary, handle: NvmlHandle, plan: ReadPlan, slot: number) {
+    this.#row = failedRow(slot, 'no-data');
     this.#library = library;
+    this.#handle = handle;
     this.#plan = plan;
+    if (plan.ring !== undefined) {
+      const { field } = plan.ring;
+      const register = plan[field] ? registerReader(library, handle, field) : undefined;
+      this.#ring = new RingReader(library, slot, plan.ring, register);
+    }
     const ids = [
       ...(plan.instant ? [FIELD.instantMilliwatts] : []),
       ...(plan.average ? [FIELD.averageMilliwatts] : []),
@@ -68,35 +62,67 @@ export class DeviceReader {
     this.#request = fields.length === 0 ? undefined : new FieldRequest(fields);
   }
 
-  /**
-   * Takes a reading into `row`, which is used again by the next. Returns 0, or the first failure's code where nothing
-   * could be read: one register that answers is a reading.
-   */
-  read(handle: NvmlHandle): number {
+  /** Whether it tells what happened between two readings, too. */
+  get readsRing(): boolean {
+    return this.#ring !== undefined;
+  }
+
+  /** Whether a ring was read and is given up: registers are read instead. */
+  get hasLostRing(): boolean {
+    return this.#plan.ring !== undefined && this.#ring === undefined;
+  }
+
+  /** Pushes what there is to tell since the last time. Returns 0, or the code of a failure of everything asked. */
+  read(push: PushRow): number {
+    const code = this.#ring === undefined ? this.#readRegisters() : this.#readRing(push);
+    if (this.#ring === undefined || code !== NVML.success) push(this.#row);
+    if (this.#ring?.isLost === true) this.#ring = undefined;
+    return code;
+  }
+
+  get #hasRegister(): boolean {
+    return this.#plan.instant || this.#plan.average || this.#plan.draw;
+  }
+
+  #readRing(push: PushRow): number {
+    const code = this.#ring?.take(this.#handle, push) ?? NVML.notSupported;
+    if (code === NVML.success) return code;
+    if (isPermanent(code) && this.#hasRegister) {
+      this.#ring = undefined;
+      return this.#readRegisters();
+    }
+    this.#fail(statusOf(code), code);
+    this.#ring?.skipTo(this.#row.monotonicSeconds);
+    return code;
+  }
+
+  /** Takes a reading into the row. Fails with the first failure's code: one register that answers is a reading. */
+  #readRegisters(): number {
     this.#sound = false;
+    this.#implausible = false;
     this.#failure = NVML.success;
     const started = monotonicSeconds();
-    if (this.#request !== undefined) this.#library.fieldValues(handle, this.#request);
-    const draw = this.#plan.draw ? this.#library.powerMilliwatts(handle) : undefined;
+    if (this.#request !== undefined) this.#library.fieldValues(this.#handle, this.#request);
+    const draw = this.#plan.draw ? this.#library.powerMilliwatts(this.#handle) : undefined;
     const hasCounterCall = this.#plan.counter === 'call';
     const between = monotonicSeconds();
-    const counterCode = hasCounterCall ? this.#library.readEnergy(handle) : NVML.success;
+    const counterCode = hasCounterCall ? this.#library.readEnergy(this.#handle) : NVML.success;
     const ended = hasCounterCall ? monotonicSeconds() : between;
 
-    const { row } = this;
+    const row = this.#row;
     // With two calls, the moment between them is the nearest to both; with one, its middle.
     row.monotonicSeconds = hasCounterCall ? between : (started + ended) / 2;
-    row.instantWatts = fromMilliwatts(this.#field(this.#positions.instant));
-    row.averageWatts = fromMilliwatts(this.#field(this.#positions.average));
-    row.drawWatts = fromMilliwatts(draw === undefined ? Number.NaN : this.#answered(draw));
-    row.counterJoules = fromMillijoules(
+    row.instantWatts = this.#power(this.#field(this.#positions.instant));
+    row.averageWatts = this.#power(this.#field(this.#positions.average));
+    row.drawWatts = this.#power(draw === undefined ? Number.NaN : this.#answered(draw));
+    row.counterJoules = this.#energy(
       hasCounterCall && this.#answers(counterCode)
         ? this.#library.energyRead()
         : this.#field(this.#positions.energy),
     );
     if (!this.#sound) {
-      const code = this.#failure === NVML.success ? NVML.notSupported : this.#failure;
-      return this.#fail(statusOf(code), code);
+      const code = this.#failure === NVML.success ? NVML.noData : this.#failure;
+      return this.#fail(this.#implausible ? 'implausible' : statusOf(code), code);
     }
     if (ended - started > STALE_READ_SECONDS) return this.#fail('timeout', NVML.success);
     row.status = OK;
@@ -104,7 +130,8 @@ export class DeviceReader {
   }
 
   /** Reads the slow values in the order of GAUGES; NaN where there is none. */
-  gauges(handle: NvmlHandle): number[] {
+  gauges(): number[] {
+    const handle = this.#handle;
     const utilization = this.#gauge('utilization', () => this.#library.utilizationPercent(handle));
     const memory = this.#gauge('memory', () => this.#library.memoryBytes(handle));
     const temperature = this.#gauge('temperature', () => this.#temperature(handle));
@@ -127,19 +154,32 @@ export class DeviceReader {
   }
 
   #answered(answer: Answer<number>): number {
-    if (answer.kind === 'value') this.#sound = true;
-    else this.#answers(answer.code);
+    if (answer.kind === 'failed') this.#answers(answer.code);
     return answer.kind === 'value' ? answer.value : Number.NaN;
   }
 
   #answers(code: number): boolean {
-    if (code === NVML.success) this.#sound = true;
-    else if (this.#failure === NVML.success) this.#failure = code;
+    if (code !== NVML.success && this.#failure === NVML.success) this.#failure = code;
     return code === NVML.success;
   }
 
+  /** A power that a board can have makes the reading a good one. */
+  #power(milliwatts: number): number {
+    const power = fromMilliwatts(milliwatts);
+    if (Number.isNaN(power)) return power;
+    const isPlausible = isPlausiblePower(power);
+    if (isPlausible) this.#sound = true;
+    else this.#implausible = true;
+    return isPlausible ? power : Number.NaN;
+  }
+
+  #energy(millijoules: number): number {
+    if (!Number.isNaN(millijoules)) this.#sound = true;
+    return fromMillijoules(millijoules);
+  }
+
   #fail(status: ReadingStatus, code: number): number {
-    Object.assign(this.row, failedRow(this.row.slot, status));
+    Object.assign(this.#row, failedRow(this.#row.slot, status));
     return code;
   }
 

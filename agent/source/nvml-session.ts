@@ -2,78 +2,55 @@
 // readings when they are due; the worker decides when that is.
 
 import type { Warning } from '../model.ts';
-import type { Answer, NvmlHandle, NvmlLibrary } from './nvml-abi.ts';
+import { type Answer, type NvmlHandle, type NvmlLibrary, valueOf } from './nvml-abi.ts';
+import { type XidEvent, XidEvents } from './nvml-events.ts';
 import type { DeviceProcesses, GpuProcess } from './nvml-messages.ts';
 import { isAsleep, runtimeStatusPath } from './nvml-power-state.ts';
+import { type DeviceIdentity, type Probe, probeDevice, probeName } from './nvml-probe.ts';
+import { DeviceReader } from './nvml-read.ts';
+import type { NvmlRegistry } from './nvml-registry.ts';
+import { breaksSession, explain, isPermanent, losesDevice } from './nvml-return.ts';
 import {
-  type DeviceIdentity,
-  type NvmlDeviceFacts,
-  type Probe,
-  probeDevice,
-  probeName,
-  valueOf,
-} from './nvml-probe.ts';
-import { DeviceReader, failedRow } from './nvml-read.ts';
-import { breaksSession, explain, losesDevice } from './nvml-return.ts';
-import { MAX_SLOTS, monotonicSeconds, type NvmlShared } from './nvml-shared.ts';
+  failedRow,
+  MAX_SLOTS,
+  monotonicSeconds,
+  type NvmlShared,
+  type RingRow,
+  STALE_READ_SECONDS,
+} from './nvml-shared.ts';
 
 const SLOW_PERIOD_SECONDS = 1;
 const REPROBE_SECONDS = 60;
-
-/** What every session of this process remembers: which slot and facts a UUID has. */
-export class NvmlRegistry {
-  readonly #slots = new Map<string, number>();
-  readonly #facts = new Map<string, NvmlDeviceFacts>();
-  #revision = 0;
-
-  /** Grows when a fact changes: then the devices are announced anew. */
-  get revision(): number {
-    return this.#revision;
-  }
-
-  /** How many different GPUs this process has met. */
-  get size(): number {
-    return this.#facts.size;
-  }
-
-  uuids(): string[] {
-    return [...this.#facts.keys()];
-  }
-
-  remember(facts: NvmlDeviceFacts): void {
-    const known = this.#facts.get(facts.device.uuid);
-    if (known !== undefined && JSON.stringify(known) === JSON.stringify(facts)) return;
-    this.#facts.set(facts.device.uuid, facts);
-    this.#revision++;
-  }
-
-  slotOf(uuid: string): number {
-    const known = this.#slots.get(uuid);
-    if (known !== undefined) return known;
-    const slot = this.#slots.size;
-    if (slot >= MAX_SLOTS) throw new Error(`More than ${MAX_SLOTS} different GPUs in one process.`);
-    this.#slots.set(uuid, slot);
-    return slot;
-  }
-
-  entries(): { readonly slot: number; readonly facts: NvmlDeviceFacts }[] {
-    return [...this.#facts].map(([uuid, facts]) => ({ slot: this.slotOf(uuid), facts }));
-  }
-}
+// What a GPU could not say at first it may say soon: a ring fills, an error passes.
+const FIRST_REPROBE_SECONDS = 5;
 
 /** A GPU in this session. */
 interface SessionDevice {
   readonly identity: DeviceIdentity;
   readonly slot: number;
   readonly statusPath: string | undefined;
-  handle: NvmlHandle;
+  readonly handle: NvmlHandle;
   reader: DeviceReader;
   readable: boolean;
   lost: boolean;
   retryAt: number;
+  readAt: number;
   gaugesAt: number;
+  /** When it is to be asked again what it can be asked; infinite once that is known for good. */
   reprobeAt: number;
+  /** The wait before the next such question. */
+  reprobeSeconds: number;
   processesSeenMicroseconds: bigint;
+}
+
+/** What a session is opened with. */
+export interface SessionOptions {
+  readonly library: NvmlLibrary;
+  readonly shared: NvmlShared;
+  readonly registry: NvmlRegistry;
+  readonly sysfsRoot: string;
+  /** Readings are never farther apart. */
+  readonly longestTickSeconds: number;
 }
 
 /** What opening a session gave. */
@@ -82,12 +59,8 @@ export type Opening =
   | { readonly kind: 'failed'; readonly code: number };
 
 /** Initialises the library and probes its GPUs; those that cannot be opened are named in the warnings. */
-export function openSession(
-  library: NvmlLibrary,
-  shared: NvmlShared,
-  registry: NvmlRegistry,
-  sysfsRoot: string,
-): Opening {
+export function openSession(options: SessionOptions): Opening {
+  const { library } = options;
   const code = library.init();
   if (code !== 0) return { kind: 'failed', code };
   const count = library.deviceCount();
@@ -98,78 +71,114 @@ export function openSession(
   const driver = valueOf(library.driverVersion());
   const devices: SessionDevice[] = [];
   const warnings: Warning[] = [];
-  for (let index = 0; index < count.value; index++) {
-    const opened = openDevice(library, registry, sysfsRoot, index, driver);
+  let missing = 0;
+  const places = Math.min(count.value, MAX_SLOTS);
+  for (let index = 0; index < places; index++) {
+    const opened = openDevice(options, { index, driver, among: devices });
     if (opened.kind === 'failed') {
       const message = `GPU ${index} cannot be opened: ${explain(opened.code)}.`;
       warnings.push({ code: 'gpu-unavailable', message });
+      if (!isPermanent(opened.code)) missing++;
       continue;
     }
     // Spread over the second: 64 GPUs' slow values at once would hold up a round of readings.
-    opened.value.device.gaugesAt += (index / count.value) * SLOW_PERIOD_SECONDS;
+    opened.value.device.gaugesAt += (index / places) * SLOW_PERIOD_SECONDS;
     devices.push(opened.value.device);
     warnings.push(...opened.value.warnings);
   }
-  return { kind: 'open', session: new NvmlSession(library, shared, registry, devices), warnings };
+  return { kind: 'open', session: new NvmlSession(options, devices, missing), warnings };
+}
+
+interface Place {
+  readonly index: number;
+  readonly driver: string | undefined;
+  readonly among: readonly SessionDevice[];
 }
 
 function openDevice(
-  library: NvmlLibrary,
-  registry: NvmlRegistry,
-  sysfsRoot: string,
-  index: number,
-  driver: string | undefined,
+  options: SessionOptions,
+  { index, driver, among }: Place,
 ): Answer<{ readonly device: SessionDevice; readonly warnings: readonly Warning[] }> {
+  const { library, registry, sysfsRoot } = options;
   const handle = library.handleByIndex(index);
   if (handle.kind === 'failed') return handle;
-  const uuid = library.uuid(handle.value);
+  const pciBusId = valueOf(library.pciBusId(handle.value));
+  const uuid = uuidOf(library.uuid(handle.value), pciBusId, { index, driver, among });
   if (uuid.kind === 'failed') return uuid;
   const identity = { uuid: uuid.value, index, ...(driver === undefined ? {} : { driver }) };
-  const pciBusId = valueOf(library.pciBusId(handle.value));
   const statusPath = pciBusId === undefined ? undefined : runtimeStatusPath(sysfsRoot, pciBusId);
   const asleep = statusPath !== undefined && isAsleep(statusPath);
   const probe = asleep
     ? probeName(library, handle.value, identity)
-    : probeDevice(library, handle.value, identity);
+    : probeDevice(library, handle.value, identity, options.longestTickSeconds);
   registry.remember(probe.facts);
   const now = monotonicSeconds();
+  const slot = registry.slotOf(uuid.value);
   const device: SessionDevice = {
     identity,
-    slot: registry.slotOf(uuid.value),
+    slot,
     statusPath,
     handle: handle.value,
-    reader: new DeviceReader(library, probe.plan, registry.slotOf(uuid.value)),
+    reader: new DeviceReader(library, handle.value, probe.plan, slot),
     readable: isReadable(probe),
     lost: false,
     retryAt: 0,
+    readAt: now,
     gaugesAt: now,
-    reprobeAt: asleep ? now : now + REPROBE_SECONDS,
+    reprobeAt: asleep ? now : reprobeAfter(probe, now, FIRST_REPROBE_SECONDS),
+    reprobeSeconds: FIRST_REPROBE_SECONDS,
     processesSeenMicroseconds: 0n,
   };
   return { kind: 'value', value: { device, warnings: probe.warnings } };
 }
 
-const isReadable = (probe: Probe): boolean =>
-  probe.facts.registers.length > 0 || probe.facts.counter;
+/** A GPU that does not say who it is, or says what another has said, is known by its place on the bus. */
+function uuidOf(
+  said: Answer<string>,
+  pciBusId: string | undefined,
+  { index, among }: Place,
+): Answer<string> {
+  if (said.kind === 'failed' && !isPermanent(said.code)) return said;
+  const text = (valueOf(said) ?? '').trim();
+  const isTaken = among.some(({ identity }) => identity.uuid === text);
+  if (text !== '' && !isTaken) return { kind: 'value', value: text };
+  return { kind: 'value', value: `PCI-${pciBusId ?? `index-${index}`}` };
+}
+
+/** A GPU that gives nothing at all is asked again as well: drivers have been mended without a reboot. */
+const reprobeAfter = (probe: Probe, now: number, waitSeconds: number): number => {
+  if (!isReadable(probe)) return now + REPROBE_SECONDS;
+  return probe.isFinal ? Number.POSITIVE_INFINITY : now + waitSeconds;
+};
+
+const isReadable = ({ facts }: Probe): boolean =>
+  facts.registers.length > 0 || facts.counter || facts.ring !== undefined;
 
 /** An open session. Not a resource owner: the worker shuts the library down. */
 export class NvmlSession {
+  readonly #options: SessionOptions;
   readonly #library: NvmlLibrary;
   readonly #shared: NvmlShared;
   readonly #registry: NvmlRegistry;
   readonly #devices: readonly SessionDevice[];
+  readonly #events: XidEvents;
+  /** GPUs that are there and could not be opened for now. */
+  readonly #missing: number;
+  readonly #push = (row: Readonly<RingRow>): void => this.#shared.push(row);
+  /** When a call returned that had hung: since their last reading every GPU was waiting for it. */
+  #hungAt = 0;
   #callSlot = -1;
+  #eventsAt = 0;
 
-  constructor(
-    library: NvmlLibrary,
-    shared: NvmlShared,
-    registry: NvmlRegistry,
-    devices: readonly SessionDevice[],
-  ) {
-    this.#library = library;
-    this.#shared = shared;
-    this.#registry = registry;
+  constructor(options: SessionOptions, devices: readonly SessionDevice[], missing: number) {
+    this.#options = options;
+    this.#library = options.library;
+    this.#shared = options.shared;
+    this.#registry = options.registry;
     this.#devices = devices;
+    this.#missing = missing;
+    this.#events = new XidEvents(options.library);
+    for (const { handle, identity } of devices) this.#events.register(handle, identity.uuid);
   }
 
   /** The slot of the device being asked; for the watch. */
@@ -181,21 +190,33 @@ export class NvmlSession {
     return this.#devices.length;
   }
 
-  /** Whether a GPU of this process is missing or lost: a new session may find it. */
+  /** Whether a GPU is missing or lost: a new session may find it. */
   get incomplete(): boolean {
-    return this.#devices.length < this.#registry.size || this.#devices.some(({ lost }) => lost);
+    const known = this.#devices.length >= this.#registry.size && this.#missing === 0;
+    return !known || this.#devices.some(({ lost }) => lost);
+  }
+
+  /** Lets go of what the session holds beside the library. */
+  close(): void {
+    this.#events.close();
   }
 
   /** Reads every GPU that is due. Returns the code that broke the session, or 0. */
   readRound(): number {
     const started = monotonicSeconds();
+    let before = started;
     let read = 0;
     for (const device of this.#devices) {
       if (this.#shared.stopped) return 0;
       if (started < device.retryAt) continue;
       this.#callSlot = device.slot;
+      if (device.readAt < this.#hungAt && !device.reader.readsRing) {
+        this.#shared.push(failedRow(device.slot, 'timeout'));
+      }
       const code = this.#readDevice(device, started);
       this.#callSlot = -1;
+      device.readAt = this.#noteHang(before);
+      before = device.readAt;
       if (breaksSession(code)) return code;
       if (code === 0 && device.readable) read++;
     }
@@ -213,9 +234,24 @@ export class NvmlSession {
       if (this.#shared.stopped) return;
       device.gaugesAt = Math.max(device.gaugesAt + SLOW_PERIOD_SECONDS, now);
       this.#callSlot = device.slot;
-      this.#shared.setGauges(device.slot, device.reader.gauges(device.handle));
+      this.#shared.setGauges(device.slot, device.reader.gauges());
       this.#callSlot = -1;
+      this.#noteHang(now);
     }
+  }
+
+  #noteHang(since: number): number {
+    const now = monotonicSeconds();
+    if (now - since > STALE_READ_SECONDS) this.#hungAt = now;
+    return now;
+  }
+
+  /** The XID errors of the last second; none before it is over. */
+  readEvents(): XidEvent[] {
+    const now = monotonicSeconds();
+    if (now < this.#eventsAt) return [];
+    this.#eventsAt = now + SLOW_PERIOD_SECONDS;
+    return this.#events.take();
   }
 
   /** The compute processes of each GPU that answers. */
@@ -259,24 +295,42 @@ export class NvmlSession {
       this.#shared.push(failedRow(device.slot, 'no-data'));
       return 0;
     }
+    if (now >= device.reprobeAt) this.#reprobe(device, now);
     if (!device.readable) return this.#waitForSensor(device, now);
-    const code = device.reader.read(device.handle);
-    this.#shared.push(device.reader.row);
+    const code = device.reader.read(this.#push);
+    if (device.reader.hasLostRing) this.#forgetRing(device, now);
     device.lost = losesDevice(code);
     if (device.lost) device.retryAt = now + SLOW_PERIOD_SECONDS;
+    // A plan that was made while errors hid what the GPU lacks.
+    if (isPermanent(code)) {
+      device.reprobeAt = Math.min(device.reprobeAt, now + device.reprobeSeconds);
+    }
     return code;
   }
 
   #waitForSensor(device: SessionDevice, now: number): number {
     device.retryAt = now + SLOW_PERIOD_SECONDS;
     this.#shared.push(failedRow(device.slot, 'not-supported'));
-    if (now < device.reprobeAt) return 0;
-    device.reprobeAt = now + REPROBE_SECONDS;
-    const probe = probeDevice(this.#library, device.handle, device.identity);
-    this.#registry.remember(probe.facts);
-    device.reader = new DeviceReader(this.#library, probe.plan, device.slot);
-    device.readable = isReadable(probe);
     return 0;
+  }
+
+  #reprobe(device: SessionDevice, now: number): void {
+    const { library, longestTickSeconds } = this.#options;
+    const { handle, identity, slot } = device;
+    const probe = probeDevice(library, handle, identity, longestTickSeconds);
+    device.reprobeSeconds = Math.min(REPROBE_SECONDS, 2 * device.reprobeSeconds);
+    device.reprobeAt = reprobeAfter(probe, now, device.reprobeSeconds);
+    this.#registry.remember(probe.facts);
+    device.reader = new DeviceReader(library, handle, probe.plan, slot);
+    device.readable = isReadable(probe);
+  }
+
+  #forgetRing(device: SessionDevice, now: number): void {
+    const known = this.#registry.factsOf(device.identity.uuid);
+    if (known?.ring === undefined) return;
+    const { ring: _, ...facts } = known;
+    this.#registry.remember(facts);
+    device.reprobeAt = now + REPROBE_SECONDS;
   }
 
   // GPUs that an earlier session had and this one could not open: lost until a session finds them again.

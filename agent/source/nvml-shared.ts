@@ -2,6 +2,7 @@
 // call it is in; the main thread takes the readings out and sees when a call does not return. No messages on this path:
 // a worker that hangs in the driver could not send what it has already read.
 
+import { READING_STATUS, type ReadingStatus } from '../model.ts';
 import { NVML_SYMBOLS } from './nvml-symbols.ts';
 
 /** One reading of one device, or the end of a round of readings (`slot` −1). NaN: not in this reading. */
@@ -103,6 +104,20 @@ export const monotonicSeconds = (): number =>
 
 const monotonicMilliseconds = (): number =>
   Math.floor(performance.now() + MONOTONIC_OFFSET_MILLISECONDS) | 0;
+
+/** A row without a value, of now. */
+export function failedRow(slot: number, status: ReadingStatus): RingRow {
+  return {
+    slot,
+    monotonicSeconds: monotonicSeconds(),
+    status: READING_STATUS.indexOf(status),
+    instantWatts: Number.NaN,
+    averageWatts: Number.NaN,
+    drawWatts: Number.NaN,
+    counterJoules: Number.NaN,
+    durationSeconds: Number.NaN,
+  };
+}
 
 /** Either side's view of the shared memory. */
 export class NvmlShared {

@@ -26,10 +26,33 @@ const NVML_PROTOTYPES = {
   nvmlDeviceGetMigMode: 'void *, void *, void *',
   nvmlDeviceGetComputeRunningProcesses_v3: 'void *, void *, void *',
   nvmlDeviceGetProcessUtilization: 'void *, void *, void *, uint64_t',
+  nvmlDeviceGetMemoryInfo_v2: 'void *, void *',
+  nvmlDeviceGetMaxMigDeviceCount: 'void *, void *',
+  nvmlDeviceGetMigDeviceHandleByIndex: 'void *, uint32_t, void *',
+  nvmlEventSetCreate: 'void *',
+  nvmlEventSetFree: 'void *',
+  nvmlDeviceRegisterEvents: 'void *, uint64_t, void *',
+  nvmlEventSetWait_v2: 'void *, void *, uint32_t',
 } as const;
 
 /** A function of the library. */
 export type NvmlSymbol = keyof typeof NVML_PROTOTYPES;
+
+/**
+ * What a function was called in older drivers, newest name first: the same arguments, but the struct behind a pointer may
+ * be shorter there.
+ */
+export const OLDER_NAMES: Partial<Readonly<Record<NvmlSymbol, readonly string[]>>> = {
+  nvmlInit_v2: ['nvmlInit'],
+  nvmlDeviceGetCount_v2: ['nvmlDeviceGetCount'],
+  nvmlDeviceGetHandleByIndex_v2: ['nvmlDeviceGetHandleByIndex'],
+  nvmlDeviceGetPciInfo_v3: ['nvmlDeviceGetPciInfo_v2', 'nvmlDeviceGetPciInfo'],
+  nvmlDeviceGetComputeRunningProcesses_v3: [
+    'nvmlDeviceGetComputeRunningProcesses_v2',
+    'nvmlDeviceGetComputeRunningProcesses',
+  ],
+  nvmlEventSetWait_v2: ['nvmlEventSetWait'],
+};
 
 /** The functions in the order of their numbers. */
 export const NVML_SYMBOLS: readonly NvmlSymbol[] = Object.keys(NVML_PROTOTYPES) as NvmlSymbol[];

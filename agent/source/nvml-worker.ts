@@ -7,14 +7,16 @@ import type { Warning } from '../model.ts';
 import { NvmlLibrary } from './nvml-abi.ts';
 import type { NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
 import { allAsleep } from './nvml-power-state.ts';
-import { failedRow } from './nvml-read.ts';
+import { NvmlRegistry } from './nvml-registry.ts';
 import { breaksSession, explain, faultReason, NVML, statusOf } from './nvml-return.ts';
-import { NvmlRegistry, openSession, type NvmlSession } from './nvml-session.ts';
-import { monotonicSeconds, NvmlShared } from './nvml-shared.ts';
+import { openSession, type NvmlSession } from './nvml-session.ts';
+import { failedRow, monotonicSeconds, NvmlShared } from './nvml-shared.ts';
 import type { Fate } from './source.ts';
 
-// With a counter the tenth of a second is ample; without one, half of the sensor's refresh period (MEASUREMENT.md §1).
+// With a counter the tenth of a second is ample, and with the driver's ring, as long as it refreshes more often; without
+// either, half of the sensor's refresh period (MEASUREMENT.md §1).
 const COUNTER_PERIOD_SECONDS = 0.1;
+const RING_PERIOD_SECONDS = 0.1;
 const SENSOR_PERIOD_SECONDS = 0.1;
 const PASCAL_SENSOR_PERIOD_SECONDS = 0.02;
 const PASCAL = 4;
@@ -70,6 +72,8 @@ function choosePeriod(): number {
   if (data.periodSeconds !== undefined) return data.periodSeconds;
   const periods = registry.entries().map(({ facts }) => {
     if (facts.counter) return COUNTER_PERIOD_SECONDS;
+    const ringPeriodSeconds = facts.ring?.periodSeconds ?? Number.POSITIVE_INFINITY;
+    if (ringPeriodSeconds <= RING_PERIOD_SECONDS / 2) return RING_PERIOD_SECONDS;
     return (
       (facts.architecture === PASCAL ? PASCAL_SENSOR_PERIOD_SECONDS : SENSOR_PERIOD_SECONDS) / 2
     );
@@ -98,6 +102,8 @@ function readSession(current: NvmlSession, lostFor: Backoff): number {
         processesAt = now + PROCESS_PERIOD_SECONDS;
         post({ kind: 'processes', monotonicSeconds: now, devices: current.readProcesses() });
       }
+      const events = current.readEvents();
+      if (events.length > 0) post({ kind: 'xid', monotonicSeconds: now, events });
     }
     const now = monotonicSeconds();
     if (!current.incomplete) {
@@ -181,7 +187,13 @@ function main(): void {
   let opened = false;
   while (!shared.stopped) {
     waitWhileAsleep();
-    const opening = openSession(library, shared, registry, data.sysfsRoot);
+    const opening = openSession({
+      library,
+      shared,
+      registry,
+      sysfsRoot: data.sysfsRoot,
+      longestTickSeconds: data.periodSeconds ?? COUNTER_PERIOD_SECONDS,
+    });
     let code: number;
     if (opening.kind === 'open' && (opening.session.deviceCount > 0 || opened)) {
       opened = true;
@@ -189,6 +201,7 @@ function main(): void {
       session = opening.session;
       opening.warnings.forEach(warn);
       code = readSession(session, lostFor);
+      session.close();
       session = undefined;
     } else {
       code = opening.kind === 'failed' ? opening.code : NVML.gpuNotFound;

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import type { Gauges } from '../model.ts';
 import { type Instant, instant } from '../units.ts';
+import { explainXid } from './nvml-events.ts';
 import type { DeviceProcesses, NvmlMessage, NvmlWorkerData } from './nvml-messages.ts';
 import type { NvmlDeviceFacts } from './nvml-probe.ts';
 import { Rows } from './nvml-rows.ts';
@@ -14,6 +15,7 @@ import {
   GAUGES,
   monotonicSeconds,
   NvmlShared,
+  type PendingCall,
   ROUND_END,
   STALE_READ_SECONDS,
 } from './nvml-shared.ts';
@@ -57,6 +59,12 @@ const BURST_DRAIN_SECONDS = 0.05;
 const HANG_SECONDS = 1;
 // The worker may be held up between taking a reading and writing it.
 const SETTLED_AFTER_SECONDS = STALE_READ_SECONDS + 0.1;
+// A ring of samples tells what a call that hung has hidden, until it wraps: so long nothing is called a gap. Not longer:
+// a live view waits for it, too.
+const RING_PATIENCE_RATIO = 0.9;
+const RING_PATIENCE_SECONDS = 3;
+// A reading of the tick's own instant would count only after it.
+const BEFORE_TICK_SECONDS = 1e-5;
 const STUCK_SECONDS = 0.25;
 const CLOSE_SECONDS = 0.25;
 
@@ -84,7 +92,9 @@ export class NvmlSource implements Source {
   #periodSeconds: number | undefined;
   #wallOffsetSeconds = 0;
   #settledSeconds = Number.NEGATIVE_INFINITY;
-  #hang: { toldSeconds: number } | undefined;
+  /** When the last whole round of readings began: what comes is not older, where a ring tells it. */
+  #roundSeconds = Number.NEGATIVE_INFINITY;
+  #hangs = false;
 
   constructor(options: NvmlOptions) {
     this.#options = options;
@@ -207,10 +217,24 @@ export class NvmlSource implements Source {
       events.push({ kind: 'warning', warning: { code: 'readings-dropped', message } });
     }
     if (this.#slots.size > 0) {
-      this.#settledSeconds = Math.max(this.#settledSeconds, now - SETTLED_AFTER_SECONDS);
+      this.#settledSeconds = Math.max(this.#settledSeconds, this.#settlingSeconds(now));
       events.push({ kind: 'tick', timeSeconds: instant(this.#settledSeconds) });
     }
     return events;
+  }
+
+  /** Up to where time is settled: a ring may still tell of all that came after the last whole round. */
+  #settlingSeconds(now: Instant): number {
+    const settling = now - SETTLED_AFTER_SECONDS;
+    const waits = now - this.#roundSeconds <= this.#ringPatienceSeconds();
+    return waits ? Math.min(settling, this.#roundSeconds) : settling;
+  }
+
+  #ringPatienceSeconds(): number {
+    const spans = [...this.#slots.values()].flatMap(({ facts }) => facts.ring?.spanSeconds ?? []);
+    if (spans.length === 0) return 0;
+    const longest = Math.max(RING_PATIENCE_SECONDS, 2 * (this.#periodSeconds ?? 0));
+    return Math.min(RING_PATIENCE_RATIO * Math.min(...spans), longest);
   }
 
   #take(message: NvmlMessage, events: SourceEvent[]): void {
@@ -227,12 +251,23 @@ export class NvmlSource implements Source {
       case 'processes':
         this.#options.onProcesses?.(message.devices, this.#timeOf(message.monotonicSeconds));
         return;
+      case 'xid':
+        for (const { uuid, xid } of message.events)
+          events.push(this.#xidEvent(uuid, xid, this.#timeOf(message.monotonicSeconds)));
+        return;
       case 'refused': {
         const { fate, reason } = message;
         this.#failure = new SourceError(message.message, { fate, reason });
         return;
       }
     }
+  }
+
+  #xidEvent(uuid: string, xid: number, timeSeconds: Instant): SourceEvent {
+    const device = this.inventory().find((facts) => facts.device.uuid === uuid)?.device;
+    const name = device === undefined ? uuid : `GPU ${device.index} (${device.model}, ${uuid})`;
+    const message = `The driver reported ${explainXid(xid)} of ${name}. dmesg has more of it.`;
+    return { kind: 'xid', uuid, xid, message, timeSeconds };
   }
 
   #remember(facts: NvmlDeviceFacts, slot: number | undefined): void {
@@ -249,6 +284,7 @@ export class NvmlSource implements Source {
       const timeSeconds = row.monotonicSeconds + shift;
       if (row.slot === ROUND_END) {
         const { durationSeconds } = row;
+        this.#roundSeconds = timeSeconds - durationSeconds;
         rounds.push({ kind: 'read', durationSeconds, timeSeconds: instant(timeSeconds) });
         return true;
       }
@@ -289,28 +325,29 @@ export class NvmlSource implements Source {
     return gauges as Gauges;
   }
 
-  /** A call that does not return: a fault once a hang, and every second a failed reading of each GPU. */
+  /** A call that does not return: a fault once a hang, and before each tick a failed reading of each GPU. */
   #takeHang(now: Instant, events: SourceEvent[]): void {
     const call = this.#ended ? undefined : this.#shared.pendingCall();
-    if (call === undefined || call.ageSeconds < HANG_SECONDS) {
-      this.#hang = undefined;
-      return;
-    }
-    if (this.#hang === undefined) {
-      this.#hang = { toldSeconds: Number.NEGATIVE_INFINITY };
-      const uuid = this.#slots.get(call.slot)?.facts.device.uuid;
-      const message = `${call.symbol}${uuid === undefined ? '' : ` of ${uuid}`} has not answered for ${call.ageSeconds.toFixed(1)} s: the driver hangs. Its GPUs are a gap until it does.`;
-      events.push({ kind: 'fault', reason: 'timeout', message });
-    }
-    if (now - this.#hang.toldSeconds < 1) return;
-    this.#hang.toldSeconds = now;
+    const hangs = call !== undefined && call.ageSeconds >= HANG_SECONDS;
+    if (hangs && !this.#hangs) events.push(this.#hangFault(call));
+    this.#hangs = hangs;
+    // What a call gives that was out so long is no reading any more.
+    const isStale = call !== undefined && call.ageSeconds >= STALE_READ_SECONDS;
+    const settling = this.#settlingSeconds(now);
+    if (!isStale || settling === this.#roundSeconds) return;
     for (const [number, slot] of this.#slots) {
-      const timeSeconds = now - SETTLED_AFTER_SECONDS;
+      const timeSeconds = settling - BEFORE_TICK_SECONDS;
       if (timeSeconds <= slot.newestSeconds) continue;
       slot.newestSeconds = timeSeconds;
       slot.rows.addFailure(timeSeconds, 'timeout');
       events.push(this.#takeBatch(number, slot));
     }
+  }
+
+  #hangFault({ symbol, slot, ageSeconds }: PendingCall): SourceEvent {
+    const uuid = this.#slots.get(slot)?.facts.device.uuid;
+    const message = `${symbol}${uuid === undefined ? '' : ` of ${uuid}`} has not answered for ${ageSeconds.toFixed(1)} s: the driver hangs. Its GPUs are a gap until it does.`;
+    return { kind: 'fault', reason: 'timeout', message };
   }
 
   #timeOf(monotonic: number): Instant {

@@ -8,7 +8,7 @@ import {
   type GpuScenario,
   type SimulatedGpu,
 } from '../../doubles/gpu-scenario.ts';
-import { buildStandIn, type BuildFlag } from '../../doubles/libnvidia-ml.ts';
+import { buildStandIn, type Build } from '../../doubles/libnvidia-ml.ts';
 import { type Collected, collect, openSource, originIn, type Reading } from './harness.ts';
 
 const steady: SimulatedGpu = {
@@ -151,31 +151,35 @@ test('a stuck value is read as what it is: equal readings, none dropped', async 
 
 test.for([
   {
-    without: ['WITHOUT_FIELD_VALUES'],
+    without: ['nvmlDeviceGetFieldValues'],
     registers: ['draw'],
     counter: true,
   },
-  { without: ['WITHOUT_TOTAL_ENERGY'], registers: ['instant', 'average'], counter: true },
   {
-    without: ['WITHOUT_TOTAL_ENERGY', 'WITHOUT_FIELD_VALUES'],
+    without: ['nvmlDeviceGetTotalEnergyConsumption'],
+    registers: ['instant', 'average'],
+    counter: true,
+  },
+  {
+    without: ['nvmlDeviceGetTotalEnergyConsumption', 'nvmlDeviceGetFieldValues'],
     registers: ['draw'],
     counter: false,
   },
   {
     without: [
-      'WITHOUT_TOTAL_ENERGY',
-      'WITHOUT_FIELD_VALUES',
-      'WITHOUT_POWER_USAGE',
-      'WITHOUT_SAMPLES',
-      'WITHOUT_TEMPERATURE',
+      'nvmlDeviceGetTotalEnergyConsumption',
+      'nvmlDeviceGetFieldValues',
+      'nvmlDeviceGetPowerUsage',
+      'nvmlDeviceGetSamples',
+      'nvmlDeviceGetTemperature',
     ],
     registers: [],
     counter: false,
   },
-] satisfies { without: BuildFlag[]; registers: string[]; counter: boolean }[])(
+] satisfies { without: string[]; registers: string[]; counter: boolean }[])(
   'a library $without has fewer features and does not crash',
   async ({ without, registers, counter }, context) => {
-    const library = buildStandIn(context, without);
+    const library = buildStandIn(context, { without });
     const source = openSource({ scenario: machine([steady]), library });
     const abort = new AbortController();
     let gauges: unknown;
@@ -193,7 +197,7 @@ test.for([
 );
 
 test('a temperature that only the new call gives is read by the new call', async (context) => {
-  const library = buildStandIn(context, ['WITHOUT_TEMPERATURE']);
+  const library = buildStandIn(context, { without: ['nvmlDeviceGetTemperature'] });
   const collected = await collect({
     scenario: machine([steady]),
     library,
@@ -264,4 +268,41 @@ test('a GPU split by MIG is one device, and says so', async (context) => {
   expect(collected.of('warning').map(({ warning }) => warning.code)).toEqual(['mig']);
   allSound(collected, one);
   expect(collected.gauges(one)).not.toHaveProperty('utilizationRatio');
+});
+
+test('an error that the driver reports is told once, of its GPU; a driver without events has none', async (context) => {
+  const xids = [
+    { at: 0.2, code: 48 },
+    { at: 1.6, code: 79 },
+  ];
+  const scenario = machine([
+    steady,
+    { ...steady, xids },
+    {
+      ...steady,
+      xids,
+      faults: [{ kind: 'unsupported', feature: 'events', from: -10, to: Infinity }],
+    },
+  ]);
+  const builds: Build[] = [
+    {},
+    { without: ['nvmlEventSetWait_v2'] },
+    { without: ['nvmlEventSetCreate'] },
+  ];
+  const told = await Promise.all(
+    builds.map(async (build) => {
+      const collected = await collect({
+        library: buildStandIn(context, build),
+        scenario,
+        until: (_, seconds) => seconds > 3,
+      });
+      expect(collected.of('fault')).toEqual([]);
+      return collected.of('xid').map(({ uuid, xid, message }) => [uuid, xid, message]);
+    }),
+  );
+  const expected = [
+    [other, 48, expect.stringContaining('Xid 48 (a double-bit memory error)')],
+    [other, 79, expect.stringMatching(/Xid 79 \(it fell off the bus\) of GPU 1 .*dmesg/)],
+  ];
+  expect(told).toEqual([expected, expected, []]);
 });

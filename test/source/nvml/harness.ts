@@ -1,6 +1,7 @@
 // Runs the NVML source against the stand-in and collects what it says. The source comes from the build (its worker must
 // be compiled), and its clock counts scenario time, so that a reading's time is the model's t.
 
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -13,7 +14,7 @@ import type { SourceEvent } from '../../../agent/source/source.ts';
 import { instant } from '../../../agent/units.ts';
 import { distPath } from '../../binary.ts';
 import type { GpuScenario } from '../../doubles/gpu-scenario.ts';
-import { SCENARIO_VARIABLE, writeScenario } from '../../doubles/libnvidia-ml.ts';
+import { standInFor } from '../../doubles/libnvidia-ml.ts';
 
 /** A file of the build under test. */
 export const builtFile = (...parts: string[]): string => resolve(distPath, ...parts);
@@ -109,10 +110,9 @@ export interface Play {
 
 /** A source that plays `scenario`. */
 export function openSource(play: Pick<Play, 'scenario' | 'library' | 'options'>): Nvml.NvmlSource {
-  process.env[SCENARIO_VARIABLE] = writeScenario(play.scenario);
   return new nvml.NvmlSource({
     clock: scenarioClock(play.scenario),
-    libraryPath: play.library,
+    libraryPath: existsSync(play.library) ? standInFor(play.library, play.scenario) : play.library,
     sysfsRoot: '/nonexistent',
     ...play.options,
   });

@@ -12,7 +12,7 @@ import {
   type GpuScenario,
   type SimulatedGpu,
 } from '../../doubles/gpu-scenario.ts';
-import { buildStandIn, type BuildFlag } from '../../doubles/libnvidia-ml.ts';
+import { buildStandIn, type Build } from '../../doubles/libnvidia-ml.ts';
 import { collect, originIn, type Reading } from './harness.ts';
 
 const trainingLike: SimulatedGpu = {
@@ -212,12 +212,31 @@ test('a machine that slept for an hour is an hour later; a wall clock that was s
 });
 
 test.for([
-  { name: 'five', count: 5, flags: [] },
-  { name: 'more than there is room for', count: 50, flags: [] },
-  { name: 'five in the long entries of old 535 drivers', count: 5, flags: ['LONG_PROCESS_INFO'] },
-] satisfies { name: string; count: number; flags: BuildFlag[] }[])(
+  { name: 'five', count: 5, build: {} },
+  { name: 'more than there is room for', count: 50, build: {} },
+  {
+    name: 'five in the long entries of old 535 drivers',
+    count: 5,
+    build: { hasLongProcesses: true },
+  },
+  {
+    name: 'five by the second call of three',
+    count: 5,
+    build: { without: ['nvmlDeviceGetComputeRunningProcesses_v3'] },
+  },
+  {
+    name: 'more than there is room for, in the short entries of the first call',
+    count: 50,
+    build: {
+      without: [
+        'nvmlDeviceGetComputeRunningProcesses_v2',
+        'nvmlDeviceGetComputeRunningProcesses_v3',
+      ],
+    },
+  },
+] satisfies { name: string; count: number; build: Build }[])(
   'processes ($name) come with their memory and their share of the SMs',
-  async ({ count, flags }, context) => {
+  async ({ count, build }, context) => {
     const seen: unknown[] = [];
     const processes = Array.from({ length: count }, (_, index) => ({
       pid: 4000 + index,
@@ -227,7 +246,7 @@ test.for([
       bytes: 1e9 * (index + 1),
     }));
     await collect({
-      library: buildStandIn(context, flags),
+      library: buildStandIn(context, build),
       scenario: machine([{ ...trainingLike, processes }, trainingLike]),
       options: { onProcesses: (devices) => seen.push(devices) },
       until: () => seen.length > 0,

@@ -3,9 +3,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { failedRow } from '../../../agent/source/nvml-read.ts';
 import { explain, faultReason, isPermanent, statusOf } from '../../../agent/source/nvml-return.ts';
-import { createBuffers, NvmlShared, type RingRow } from '../../../agent/source/nvml-shared.ts';
+import {
+  createBuffers,
+  failedRow,
+  NvmlShared,
+  type RingRow,
+} from '../../../agent/source/nvml-shared.ts';
 
 const bothSides = (): { main: NvmlShared; worker: NvmlShared } => {
   const buffers = createBuffers();
