@@ -5,12 +5,13 @@
 //
 // Both sides run at once, each in a process of its own; CPU is the process's own user + system time after two minutes.
 
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
+
+import { buildStandIn } from './stand-in.mjs';
 
 const GPUS = 8;
 // An agent runs for days: V8 has long compiled by then what is called ten times a second. Here it is given two minutes.
@@ -105,12 +106,7 @@ async function runSide(side, library, dist, seconds) {
 }
 
 function buildLibrary() {
-  const directory = mkdtempSync(join(tmpdir(), 'wattmeter-bench-'));
-  const code = join(root, 'test/doubles/libnvidia-ml');
-  const files = readdirSync(code).filter((name) => name.endsWith('.c'));
-  const library = join(directory, 'libnvidia-ml.so.1');
-  const flags = ['-std=c11', '-O2', '-fPIC', '-shared', '-o', library];
-  execFileSync('cc', [...flags, ...files.map((name) => join(code, name)), '-lm']);
+  const { directory, library } = buildStandIn();
   const scenario = join(directory, 'scenario.txt');
   writeFileSync(scenario, SCENARIO);
   return { library, scenario };

@@ -26,7 +26,6 @@ import { openProgress, type ProgressLine } from './progress.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
 import type { endOfRun } from './run-end.ts';
 import { gpuSelector } from './run-gpus.ts';
-import { openRunSampling } from './run-readiness.ts';
 import type { RunSampling } from './run-sampling.ts';
 import { openSteps } from './run-steps.ts';
 import { openRunWindows, type RunWindows } from './run-windows.ts';
@@ -53,8 +52,13 @@ export interface RunParts {
   readonly context: Context;
 }
 
+/** The same, with the readings that began with CMD. */
+export interface RunUnderWay extends RunParts {
+  readonly sampling: Promise<RunSampling>;
+}
+
 /** Measures until CMD ends, closes the books, and returns the exit code. Never fails before CMD has ended. */
-export async function accompany(parts: RunParts): Promise<number> {
+export async function accompany(parts: RunUnderWay): Promise<number> {
   const { job, context } = parts;
   const say = (error: unknown): void => {
     context.stderr.write(`wattmeter: measuring failed, CMD is not affected: ${traceOf(error)}\n`);
@@ -133,12 +137,12 @@ async function openLedger({ job, plan, context }: RunParts): Promise<Omit<OpenBo
   return { ledger, account: createAccount(ledger.run) };
 }
 
-async function openSession(parts: RunParts): Promise<Session> {
-  const { job, plan, marks, context } = parts;
-  const { config, clock } = plan;
+async function openSession(parts: RunUnderWay): Promise<Session> {
+  const { job, plan, marks } = parts;
+  const { clock } = plan;
   const books = await openBooks(parts);
   const { ledger } = books;
-  const sampling = plan.sampling ?? (await openRunSampling(config, clock, context));
+  const sampling = await parts.sampling;
   const stages = await joinStages(parts, books);
   const { pipeline, progress } = stages;
   const windows = openRunWindows(job.startSeconds, books);

@@ -95,9 +95,12 @@ export const runCommand: CommandSpec = {
     relay.ready((signal) => start.job.send(signal));
     for (const warning of [...plan.warnings, ...start.job.warnings])
       context.stderr.write(`wattmeter: ${warning.message}\n`);
+    const sampling = beginSampling(plan, context);
+    // Its error is said once there is somebody to say it.
+    await sampling.catch(() => undefined);
     try {
       const { accompany } = await import('./run-session.ts');
-      return await accompany({ job: start.job, plan, marks, context });
+      return await accompany({ job: start.job, plan, marks, context, sampling });
     } catch (error) {
       // An installation that lost a file on the way: CMD still runs, and its exit code is still ours.
       const cause = messageOf(error);
@@ -108,6 +111,13 @@ export const runCommand: CommandSpec = {
     }
   },
 };
+
+/** Readings begin while the rest is still being loaded: what CMD does first is measured, too. */
+async function beginSampling(plan: RunPlan, context: Context): Promise<RunSampling> {
+  if (plan.sampling !== undefined) return plan.sampling;
+  const { openRunSampling } = await import('./run-readiness.ts');
+  return openRunSampling(plan.config, plan.clock, context);
+}
 
 /** Ends what was begun for a CMD that never started. */
 async function abandon(plan: RunPlan): Promise<void> {

@@ -71,6 +71,7 @@ export const isPermanent = (code: number): boolean =>
 /** Why the source as a whole fails, kebab-case, for health metrics. */
 export function faultReason(code: number): string {
   if (code === NVML.gpuNotFound) return 'no-gpu';
+  if (code === NVML.libraryMissing) return 'library-missing';
   return code === NVML.versionMismatch ? 'version-mismatch' : statusOf(code);
 }
 
@@ -78,6 +79,8 @@ const EXPLANATION: Readonly<Record<number, string>> = {
   [NVML.uninitialized]: 'the library has lost its session with the driver',
   [NVML.noPermission]: 'no permission (may this user open /dev/nvidiactl and /dev/nvidia*?)',
   [NVML.driverNotLoaded]: 'the NVIDIA driver is not loaded (does `lsmod` list nvidia?)',
+  [NVML.libraryMissing]:
+    'a library of the driver is missing (is it installed whole, or mounted into the container?)',
   [NVML.gpuLost]: 'the GPU has fallen off the bus; a reset or reboot brings it back',
   [NVML.resetRequired]: 'the GPU needs a reset (`nvidia-smi --gpu-reset`)',
   [NVML.versionMismatch]:

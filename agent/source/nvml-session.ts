@@ -1,7 +1,7 @@
 // One session with the driver, in the worker thread: from nvmlInit to its loss. Knows each GPU's state and takes its
 // readings when they are due; the worker decides when that is.
 
-import type { Warning } from '../model.ts';
+import type { ReadingStatus, Warning } from '../model.ts';
 import { type Answer, type NvmlHandle, type NvmlLibrary, valueOf } from './nvml-abi.ts';
 import { type XidEvent, XidEvents } from './nvml-events.ts';
 import type { DeviceProcesses, GpuProcess } from './nvml-messages.ts';
@@ -9,7 +9,7 @@ import { isAsleep, runtimeStatusPath } from './nvml-power-state.ts';
 import { type DeviceIdentity, type Probe, probeDevice, probeName } from './nvml-probe.ts';
 import { DeviceReader } from './nvml-read.ts';
 import type { NvmlRegistry } from './nvml-registry.ts';
-import { breaksSession, explain, isPermanent, losesDevice } from './nvml-return.ts';
+import { breaksSession, explain, isPermanent, losesDevice, statusOf } from './nvml-return.ts';
 import {
   failedRow,
   MAX_SLOTS,
@@ -33,7 +33,9 @@ interface SessionDevice {
   reader: DeviceReader;
   readable: boolean;
   lost: boolean;
+  /** Until then it is not asked, and `failure` is told in place of a reading. */
   retryAt: number;
+  failure: ReadingStatus;
   readAt: number;
   gaugesAt: number;
   /** When it is to be asked again what it can be asked; infinite once that is known for good. */
@@ -123,6 +125,7 @@ function openDevice(
     readable: isReadable(probe),
     lost: false,
     retryAt: 0,
+    failure: 'no-data',
     readAt: now,
     gaugesAt: now,
     reprobeAt: asleep ? now : reprobeAfter(probe, now, FIRST_REPROBE_SECONDS),
@@ -164,6 +167,8 @@ export class NvmlSession {
   readonly #events: XidEvents;
   /** GPUs that are there and could not be opened for now. */
   readonly #missing: number;
+  /** GPUs that an earlier session had and this one could not open: lost until a session finds them again. */
+  readonly #missingSlots: readonly number[];
   readonly #push = (row: Readonly<RingRow>): void => this.#shared.push(row);
   /** When a call returned that had hung: since their last reading every GPU was waiting for it. */
   #hungAt = 0;
@@ -177,6 +182,11 @@ export class NvmlSession {
     this.#registry = options.registry;
     this.#devices = devices;
     this.#missing = missing;
+    const here = new Set(devices.map(({ identity }) => identity.uuid));
+    this.#missingSlots = options.registry
+      .uuids()
+      .filter((uuid) => !here.has(uuid))
+      .map((uuid) => options.registry.slotOf(uuid));
     this.#events = new XidEvents(options.library);
     for (const { handle, identity } of devices) this.#events.register(handle, identity.uuid);
   }
@@ -192,8 +202,8 @@ export class NvmlSession {
 
   /** Whether a GPU is missing or lost: a new session may find it. */
   get incomplete(): boolean {
-    const known = this.#devices.length >= this.#registry.size && this.#missing === 0;
-    return !known || this.#devices.some(({ lost }) => lost);
+    const isWhole = this.#missingSlots.length === 0 && this.#missing === 0;
+    return !isWhole || this.#devices.some(({ lost }) => lost);
   }
 
   /** Lets go of what the session holds beside the library. */
@@ -208,7 +218,10 @@ export class NvmlSession {
     let read = 0;
     for (const device of this.#devices) {
       if (this.#shared.stopped) return 0;
-      if (started < device.retryAt) continue;
+      if (started < device.retryAt) {
+        this.#shared.push(failedRow(device.slot, device.failure));
+        continue;
+      }
       this.#callSlot = device.slot;
       if (device.readAt < this.#hungAt && !device.reader.readsRing) {
         this.#shared.push(failedRow(device.slot, 'timeout'));
@@ -220,7 +233,7 @@ export class NvmlSession {
       if (breaksSession(code)) return code;
       if (code === 0 && device.readable) read++;
     }
-    this.#reportMissing(started);
+    for (const slot of this.#missingSlots) this.#shared.push(failedRow(slot, 'gpu-lost'));
     const ended = monotonicSeconds();
     if (read > 0) this.#pushRoundEnd(ended, ended - started);
     return 0;
@@ -291,7 +304,7 @@ export class NvmlSession {
 
   #readDevice(device: SessionDevice, now: number): number {
     if (device.statusPath !== undefined && isAsleep(device.statusPath)) {
-      device.retryAt = now + SLOW_PERIOD_SECONDS;
+      this.#setAside(device, now, 'no-data');
       this.#shared.push(failedRow(device.slot, 'no-data'));
       return 0;
     }
@@ -300,7 +313,7 @@ export class NvmlSession {
     const code = device.reader.read(this.#push);
     if (device.reader.hasLostRing) this.#forgetRing(device, now);
     device.lost = losesDevice(code);
-    if (device.lost) device.retryAt = now + SLOW_PERIOD_SECONDS;
+    if (device.lost) this.#setAside(device, now, statusOf(code));
     // A plan that was made while errors hid what the GPU lacks.
     if (isPermanent(code)) {
       device.reprobeAt = Math.min(device.reprobeAt, now + device.reprobeSeconds);
@@ -309,9 +322,15 @@ export class NvmlSession {
   }
 
   #waitForSensor(device: SessionDevice, now: number): number {
-    device.retryAt = now + SLOW_PERIOD_SECONDS;
+    this.#setAside(device, now, 'not-supported');
     this.#shared.push(failedRow(device.slot, 'not-supported'));
     return 0;
+  }
+
+  /** Asking once a second is enough; why there is no reading is told as often as one would be. */
+  #setAside(device: SessionDevice, now: number, failure: ReadingStatus): void {
+    device.retryAt = now + SLOW_PERIOD_SECONDS;
+    device.failure = failure;
   }
 
   #reprobe(device: SessionDevice, now: number): void {
@@ -331,17 +350,6 @@ export class NvmlSession {
     const { ring: _, ...facts } = known;
     this.#registry.remember(facts);
     device.reprobeAt = now + REPROBE_SECONDS;
-  }
-
-  // GPUs that an earlier session had and this one could not open: lost until a session finds them again.
-  #missingReportedAt = 0;
-  #reportMissing(now: number): void {
-    if (now - this.#missingReportedAt < SLOW_PERIOD_SECONDS) return;
-    this.#missingReportedAt = now;
-    const here = new Set(this.#devices.map(({ identity }) => identity.uuid));
-    for (const uuid of this.#registry.uuids()) {
-      if (!here.has(uuid)) this.#shared.push(failedRow(this.#registry.slotOf(uuid), 'gpu-lost'));
-    }
   }
 
   #pushRoundEnd(monotonic: number, durationSeconds: number): void {

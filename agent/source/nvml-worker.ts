@@ -22,6 +22,8 @@ const PASCAL_SENSOR_PERIOD_SECONDS = 0.02;
 const PASCAL = 4;
 // Finer than any known refresh (10–20 ms), coarse enough to leave the driver to others.
 const BURST_PERIOD_SECONDS = 0.002;
+// Three refreshes of a counter of 100 ms: where its steps stand is found at once (MEASUREMENT.md §4.4).
+const FIRST_BURST_SECONDS = 0.35;
 const PROCESS_PERIOD_SECONDS = 1;
 const REOPEN_FIRST_SECONDS = 1;
 const REOPEN_LONGEST_SECONDS = 30;
@@ -84,6 +86,7 @@ function choosePeriod(): number {
 /** Reads until the session breaks (its code) or is asked to end (0): also when lost GPUs want a new session. */
 function readSession(current: NvmlSession, lostFor: Backoff): number {
   const start = monotonicSeconds();
+  shared.burstFor(FIRST_BURST_SECONDS);
   let periodSeconds = announce();
   let announced = registry.revision;
   let processesAt = start;
@@ -144,12 +147,13 @@ class Backoff {
   }
 }
 
-/** Waits, saying every second of each GPU why it is not read. */
+/** Waits, saying of each GPU as often as it would be read why it is not. */
 function waitSaying(code: number, waitSeconds: number): void {
   const end = monotonicSeconds() + waitSeconds;
+  const periodSeconds = registry.size === 0 ? waitSeconds : choosePeriod();
   while (!shared.stopped && monotonicSeconds() < end) {
     for (const { slot } of registry.entries()) shared.push(failedRow(slot, statusOf(code)));
-    shared.sleepUntil(Math.min(end, monotonicSeconds() + 1));
+    shared.sleepUntil(Math.min(end, monotonicSeconds() + periodSeconds));
   }
 }
 
@@ -208,7 +212,10 @@ function main(): void {
     }
     if (opening.kind === 'open') library.shutdown();
     if (code === NVML.success) continue;
-    const message = `NVML cannot be read: ${explain(code)}.`;
+    const message =
+      opening.kind === 'open' && code === NVML.gpuNotFound
+        ? 'NVML answers and lists no GPU. Is one here, and given to this container?'
+        : `NVML cannot be read: ${explain(code)}.`;
     if (!opened && !data.waitForDriver) {
       refuse(faultReason(code), 'retry', message);
       return;
