@@ -124,17 +124,17 @@ async function main() {
   );
   console.log(`per cent of the truth, medians of ${repeats}\n`);
   const rows = [
-    ['measured', ({ measured }) => signed(measured)],
-    ['with the estimate of gaps', ({ estimated }) => signed(estimated)],
-    ['stated ± of the measured', ({ stated }) => stated.toFixed(2)],
-    ['said to be unmeasured', ({ unmeasured }) => unmeasured.toFixed(2)],
+    { title: 'measured', show: ({ measured }) => signed(measured) },
+    { title: 'with the estimate of gaps', show: ({ estimated }) => signed(estimated) },
+    { title: 'stated ± of the measured', show: ({ stated }) => stated.toFixed(2) },
+    { title: 'said to be unmeasured', show: ({ unmeasured }) => unmeasured.toFixed(2) },
   ];
   console.log(`| | ${COLUMNS.map(([name]) => name).join(' | ')} |`);
   console.log(`|---|${'---|'.repeat(COLUMNS.length)}`);
   const figures = COLUMNS.map((_, column) =>
     rounds.map((round) => figuresOf(model, round[column])),
   );
-  for (const [title, show] of rows) {
+  for (const { title, show } of rows) {
     const cells = figures.map((ofColumn) => {
       const middle = Object.fromEntries(
         Object.keys(ofColumn[0]).map((key) => [key, median(ofColumn.map((one) => one[key]))]),

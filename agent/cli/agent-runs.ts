@@ -6,6 +6,7 @@ import type { ChargedInterval } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Settlement } from '../pipeline/settlement.ts';
+import type { MigParents } from '../run/gpus.ts';
 import { parseRegistration, type Registration } from '../run/registration.ts';
 import type { SocketAnswer, SocketRequest } from '../run/socket.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
@@ -36,6 +37,7 @@ export function openAgentRuns(parts: {
   readonly clock: Clock;
   readonly stateDirectory: string;
   readonly pipeline: () => Pipeline | undefined;
+  readonly migParents: () => MigParents;
 }): AgentRuns {
   const { clock } = parts;
   // A run that has ended stays until its last slot is settled; by then its id may be in use again.

@@ -22,7 +22,7 @@ import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
 import { pricingFacts } from './kept-pricing.ts';
 import { openPricing } from './pricing.ts';
-import { chooseSources, LIVE_PLAY } from './sources.ts';
+import { chooseSources, LIVE_PLAY, migParentsIn } from './sources.ts';
 import { ledgerOptions, stateDirectory } from './state.ts';
 import { messageOf } from './errors.ts';
 
@@ -68,6 +68,7 @@ export const agentCommand: CommandSpec = {
       clock,
       stateDirectory: directory,
       pipeline: () => pipeline,
+      migParents: () => migParentsIn(sources),
     });
     const notifier = await openNotifier(context.environment, (line) => warn(context, line));
     try {

@@ -7,7 +7,6 @@ import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { SampledEvent } from '../sampler.ts';
 import type { GpuInventory } from '../source/inventory.ts';
-import type { NvmlDeviceFacts } from '../source/nvml-probe.ts';
 import { SourceError, type Source } from '../source/source.ts';
 import { after } from '../units.ts';
 import { calibrationLookup } from './calibrations.ts';
@@ -16,7 +15,7 @@ import { readLibraryPath, SYSTEM_ROOTS } from './doctor-system.ts';
 import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
 import { startSampling } from './run-sampling.ts';
-import { chooseSources, isStuck, LIVE_PLAY } from './sources.ts';
+import { chooseSources, currentOf, inventoryOf, isStuck, LIVE_PLAY } from './sources.ts';
 
 const FIRST_READING_SECONDS = 10;
 const NVML_ALONE_SECONDS = 3;
@@ -158,9 +157,6 @@ function openNotes(): Notes {
   };
 }
 
-const currentOf = (source: Source): Source =>
-  'current' in source && source.current !== undefined ? (source.current as Source) : source;
-
 function sourceOf(sources: readonly Source[]): Pick<LookFacts, 'source'> {
   const [first] = sources;
   return first === undefined ? {} : { source: currentOf(first).kind };
@@ -181,21 +177,15 @@ function knownFacts(
       ...(isPersistenceModeOn === undefined ? {} : { isPersistenceOn: isPersistenceModeOn }),
     });
   }
-  for (const source of sources.map(currentOf)) {
-    if (!hasInventory(source)) continue;
-    for (const { device, counter, scopes, migEnabled, persistenceEnabled } of source.inventory()) {
-      byUuid.set(device.uuid, {
-        hasCounter: counter,
-        hasModuleScope: scopes.includes('module'),
-        isMigOn: migEnabled,
-        ...(persistenceEnabled === undefined ? {} : { isPersistenceOn: persistenceEnabled }),
-      });
-    }
+  for (const facts of inventoryOf(sources)) {
+    byUuid.set(facts.device.uuid, {
+      hasCounter: facts.counter,
+      hasModuleScope: facts.scopes.includes('module'),
+      isMigOn: facts.migEnabled,
+      ...(facts.persistenceEnabled === undefined
+        ? {}
+        : { isPersistenceOn: facts.persistenceEnabled }),
+    });
   }
   return (uuid) => byUuid.get(uuid) ?? {};
 }
-
-const hasInventory = (
-  source: Source,
-): source is Source & { inventory(): readonly NvmlDeviceFacts[] } =>
-  'inventory' in source && typeof source.inventory === 'function';

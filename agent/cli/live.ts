@@ -85,7 +85,7 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
   options.onServing(views.urls);
   try {
     for await (const event of sample(sources, context.signal)) {
-      if (event.kind === 'fault') sayFaultOnce(event.message, context);
+      if (event.kind === 'fault' || event.kind === 'xid') sayFaultOnce(event.message, context);
       pipeline.consume(event.source, event);
     }
   } finally {

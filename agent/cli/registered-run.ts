@@ -9,7 +9,7 @@ import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
 import type { Device, Run } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Settlement } from '../pipeline/settlement.ts';
-import { selectGpus } from '../run/gpus.ts';
+import { type MigParents, selectGpus } from '../run/gpus.ts';
 import type { Registration } from '../run/registration.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
 import type { DeviceSnapshot, RunSummary } from '../snapshot.ts';
@@ -43,6 +43,7 @@ interface LedgerParts {
   readonly context: Context;
   readonly stateDirectory: string;
   readonly startSeconds: Instant;
+  readonly migParents: () => MigParents;
 }
 
 function openLedger(registration: Registration, parts: LedgerParts): RunLedger {
@@ -95,6 +96,7 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
       uuids ??= gpusOf(
         registration,
         devices.map(({ device }) => device),
+        parts.migParents(),
       );
       const own = intervals.filter(
         (interval) =>
@@ -130,11 +132,13 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
 function gpusOf(
   { gpus }: Registration,
   devices: readonly Device[],
+  migParents: MigParents,
 ): ReadonlySet<string> | undefined {
   const here = devices.filter(({ kind }) => kind === 'gpu');
   if (here.length === 0) return undefined;
   const all = new Set(here.map(({ uuid }) => uuid));
   if (gpus === undefined) return all;
-  const selection = selectGpus({ option: gpus.join(','), environment: {}, devices: here });
+  const option = gpus.join(',');
+  const selection = selectGpus({ option, environment: {}, devices: here, migParents });
   return selection.kind === 'selected' ? selection.uuids : all;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../options.ts';
 import { selectGpus } from '../run/gpus.ts';
 import type { Context } from './context.ts';
+import { migParentsOf } from './run-gpus.ts';
 import { startSampling, type RunSampling } from './run-sampling.ts';
 import { chooseSources, LIVE_PLAY } from './sources.ts';
 
@@ -34,6 +35,7 @@ export async function refusalOf(
       option: config.gpus,
       environment: context.environment,
       devices: sampling.devices(),
+      migParents: await migParentsOf(config, context, sampling),
     });
     if (sampling.devices().length > 0 && selection.kind === 'refused') return selection.message;
   }

@@ -12,6 +12,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { present } from '../report/present.ts';
 import type { ReportMachine } from '../report/report.ts';
 import type { Job, JobEnd } from '../run/child.ts';
+import type { MigParents } from '../run/gpus.ts';
 import { EXIT_BUDGET } from '../run/terminate.ts';
 import type { MarkOutcome } from '../run/windows.ts';
 import { after, type Instant } from '../units.ts';
@@ -25,7 +26,7 @@ import { followFeeds, type Charges } from './pricing.ts';
 import { openProgress, type ProgressLine } from './progress.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
 import type { endOfRun } from './run-end.ts';
-import { gpuSelector } from './run-gpus.ts';
+import { gpuSelector, migParentsOf } from './run-gpus.ts';
 import type { RunSampling } from './run-sampling.ts';
 import { openSteps } from './run-steps.ts';
 import { openRunWindows, type RunWindows } from './run-windows.ts';
@@ -143,7 +144,8 @@ async function openSession(parts: RunUnderWay): Promise<Session> {
   const books = await openBooks(parts);
   const { ledger } = books;
   const sampling = await parts.sampling;
-  const stages = await joinStages(parts, books);
+  const migParents = await migParentsOf(plan.config, parts.context, sampling, job.ended);
+  const stages = await joinStages(parts, books, migParents);
   const { pipeline, progress } = stages;
   const windows = openRunWindows(job.startSeconds, books);
   /** Where a window begins or ends, intervals are cut and readings are dense. */
@@ -185,7 +187,11 @@ interface RunStages {
 }
 
 /** Everything that a reading passes through, and what is asked for once beside it. */
-async function joinStages(parts: RunParts, books: OpenBooks): Promise<RunStages> {
+async function joinStages(
+  parts: RunParts,
+  books: OpenBooks,
+  migParents: MigParents,
+): Promise<RunStages> {
   const { job, plan, marks, context } = parts;
   const { config, clock, pricing } = plan;
   const { account, ledger, warn } = books;
@@ -213,7 +219,7 @@ async function joinStages(parts: RunParts, books: OpenBooks): Promise<RunStages>
     ledger,
     startSeconds: job.startSeconds,
     calibrationOf: calibrationLookup(config, context, warn),
-    select: gpuSelector(config, context, warn),
+    select: gpuSelector(config, context, migParents, warn),
     compose: () => {
       const shown = [progress, views, budget].map((view) => view?.compose(pipeline));
       return () => {

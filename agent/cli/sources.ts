@@ -7,6 +7,7 @@ import { UsageError } from '../config.ts';
 import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { LogOptions } from '../source/log/read-log.ts';
+import type { NvmlDeviceFacts } from '../source/nvml-probe.ts';
 import { openSources, type SourceOptions } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
 import type { Instant } from '../units.ts';
@@ -99,6 +100,28 @@ export const replayWarning = (config: Config): readonly Warning[] =>
         },
       ];
 
+/** The source that stands for others now, or the source itself. */
+export const currentOf = (source: Source): Source =>
+  'current' in source && source.current !== undefined ? (source.current as Source) : source;
+
+/** What the sources know of their GPUs beyond the devices that they announce. */
+export const inventoryOf = (sources: readonly Source[]): readonly NvmlDeviceFacts[] =>
+  sources
+    .map(currentOf)
+    .flatMap((source) =>
+      'inventory' in source && typeof source.inventory === 'function'
+        ? (source as Source & { inventory(): readonly NvmlDeviceFacts[] }).inventory()
+        : [],
+    );
+
+/** GPUs by the UUIDs of their MIG instances, as far as the sources know. */
+export const migParentsIn = (sources: readonly Source[]): ReadonlyMap<string, string> =>
+  new Map(
+    inventoryOf(sources).flatMap(({ device, migInstances }) =>
+      migInstances.map((instance): [string, string] => [instance, device.uuid]),
+    ),
+  );
+
 /** A source that can poll faster for a while, or be stuck inside the driver. */
 interface NativeSource {
   burst(until: Instant): void;
@@ -107,11 +130,8 @@ interface NativeSource {
 
 function nativeSources(sources: readonly Source[]): NativeSource[] {
   return sources
-    .map((source) => ('current' in source ? source.current : source))
-    .filter(
-      (source): source is NativeSource =>
-        typeof source === 'object' && source !== null && 'burst' in source && 'isStuck' in source,
-    );
+    .map(currentOf)
+    .filter((source): source is Source & NativeSource => 'burst' in source && 'isStuck' in source);
 }
 
 /** Polls as fast as is useful until `until`, where a source can: the edges of runs and windows (MEASUREMENT.md §4.4). */

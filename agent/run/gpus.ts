@@ -27,9 +27,9 @@ export interface BadGpuSelection {
   readonly message: string;
 }
 
-/** What one entry of a list stands for. */
+/** What one entry of a list stands for; `isShared`: an instance of the GPU, not all of it. */
 type Resolved =
-  | { readonly kind: 'gpu'; readonly device: Device }
+  | { readonly kind: 'gpu'; readonly device: Device; readonly isShared: boolean }
   | { readonly kind: 'unknown-mig' }
   | { readonly kind: 'absent' };
 
@@ -50,15 +50,38 @@ export interface SelectionQuery {
 export function selectGpus(query: SelectionQuery): GpuSelection | BadGpuSelection {
   // NVML and nvidia-smi number by PCI address, and `index` is that number.
   const gpus = query.devices.filter(({ kind }) => kind === 'gpu');
-  const { environment } = query;
-  if (query.option !== undefined) return byOption(query.option, gpus, query);
+  const { origin, list } = listOf(query);
+  switch (origin) {
+    case '--gpus':
+      return byOption(list, gpus, query);
+    case 'CUDA_VISIBLE_DEVICES':
+      return byCuda(list, gpus, query);
+    case 'SLURM_STEP_GPUS':
+    case 'SLURM_JOB_GPUS':
+      return byHostList(list, origin, gpus, query);
+    case 'NVIDIA_VISIBLE_DEVICES':
+    case 'all':
+      return byContainer(list, gpus, query);
+  }
+}
+
+/** Whether the list that decides names MIG instances so that only the driver knows their GPUs. */
+export const needsMigParents = (query: Omit<SelectionQuery, 'devices' | 'migParents'>): boolean =>
+  entriesOf(listOf(query).list).some((entry) => /^MIG-(?!GPU-)/i.test(entry));
+
+function listOf({ option, environment }: Omit<SelectionQuery, 'devices' | 'migParents'>): {
+  readonly origin: SelectionOrigin;
+  readonly list: string;
+} {
+  if (option !== undefined) return { origin: '--gpus', list: option };
   const cuda = environment['CUDA_VISIBLE_DEVICES'];
-  if (cuda !== undefined) return byCuda(cuda, gpus, query);
+  if (cuda !== undefined) return { origin: 'CUDA_VISIBLE_DEVICES', list: cuda };
   for (const origin of ['SLURM_STEP_GPUS', 'SLURM_JOB_GPUS'] as const) {
     const list = environment[origin]?.trim();
-    if (list !== undefined && list !== '') return byHostList(list, origin, gpus, query);
+    if (list !== undefined && list !== '') return { origin, list };
   }
-  return byContainer(environment['NVIDIA_VISIBLE_DEVICES'], gpus, query);
+  const list = environment['NVIDIA_VISIBLE_DEVICES'];
+  return { origin: list === undefined ? 'all' : 'NVIDIA_VISIBLE_DEVICES', list: list ?? '' };
 }
 
 function byOption(
@@ -68,13 +91,13 @@ function byOption(
 ): GpuSelection | BadGpuSelection {
   if (option.trim() === 'all') return selected(gpus, '--gpus');
   if (option.trim() === 'none') return selected([], '--gpus');
-  const chosen: Device[] = [];
+  const chosen: Chosen[] = [];
   for (const entry of entriesOf(option)) {
     const found = resolve(entry, gpus, query);
     if (found.kind !== 'gpu') return refusedOption(entry, gpus);
-    chosen.push(found.device);
+    chosen.push(found);
   }
-  return chosen.length > 0 ? selected(chosen, '--gpus') : refusedOption(option, gpus);
+  return chosen.length > 0 ? selectedBy(chosen, '--gpus') : refusedOption(option, gpus);
 }
 
 function refusedOption(entry: string, gpus: readonly Device[]): BadGpuSelection {
@@ -91,18 +114,18 @@ function refusedOption(entry: string, gpus: readonly Device[]): BadGpuSelection 
  */
 function byCuda(list: string, gpus: readonly Device[], query: SelectionQuery): GpuSelection {
   const origin = 'CUDA_VISIBLE_DEVICES';
-  const chosen: Device[] = [];
+  const chosen: Chosen[] = [];
   let usedIndex = false;
   for (const entry of list.split(',').map((word) => word.trim())) {
     const found = resolve(entry, gpus, query);
     if (found.kind === 'unknown-mig') return unresolvedMig(entry, gpus, origin);
     if (found.kind === 'absent') break;
     usedIndex ||= isIndex(entry);
-    chosen.push(found.device);
+    chosen.push(found);
   }
-  const everything = new Set(chosen).size === gpus.length;
+  const everything = new Set(chosen.map(({ device }) => device)).size === gpus.length;
   const ambiguous = usedIndex && !everything && !isPciOrder(gpus, query.environment);
-  return selected(chosen, origin, ambiguous ? [orderUnknown()] : []);
+  return selectedBy(chosen, origin, ambiguous ? [orderUnknown()] : []);
 }
 
 /** CUDA's default order is fastest first: among equal GPUs that is PCI order, otherwise only CUDA knows it. */
@@ -128,25 +151,23 @@ function byHostList(
   query: SelectionQuery,
 ): GpuSelection {
   const entries = entriesOf(list).flatMap(expandRange);
-  // As many entries as GPUs, whatever their numbers: only the job's own are visible.
-  if (entries.length === gpus.length) return selected(gpus, origin);
-  const chosen: Device[] = [];
+  // As many numbers as GPUs, whatever they are: only the job's own are visible.
+  if (entries.length === gpus.length && entries.every((entry) => /^\d+$/.test(entry))) {
+    return selected(gpus, origin);
+  }
+  const chosen: Chosen[] = [];
   for (const entry of entries) {
     const found = resolve(entry, gpus, query);
     if (found.kind === 'unknown-mig') return unresolvedMig(entry, gpus, origin);
     if (found.kind === 'absent') return selected(gpus, origin, [listNotUnderstood(origin, entry)]);
-    chosen.push(found.device);
+    chosen.push(found);
   }
-  return selected(chosen, origin);
+  return selectedBy(chosen, origin);
 }
 
 /** `void` and empty tell the container runtime to do nothing (devices may come another way); `none` gives no GPU. */
-function byContainer(
-  value: string | undefined,
-  gpus: readonly Device[],
-  query: SelectionQuery,
-): GpuSelection {
-  const list = value?.trim() ?? '';
+function byContainer(value: string, gpus: readonly Device[], query: SelectionQuery): GpuSelection {
+  const list = value.trim();
   if (list === '' || list === 'void') return selected(gpus, 'all');
   if (list === 'all') return selected(gpus, 'NVIDIA_VISIBLE_DEVICES');
   if (list === 'none') return selected([], 'NVIDIA_VISIBLE_DEVICES');
@@ -164,7 +185,15 @@ const unresolvedMig = (
   origin: SelectionOrigin,
 ): GpuSelection =>
   // With one GPU there is only one parent to have.
-  selected(gpus, origin, gpus.length === 1 ? [] : [listNotUnderstood(origin, entry)]);
+  selected(gpus, origin, [
+    gpus.length === 1 ? migShared(origin, gpus) : listNotUnderstood(origin, entry),
+  ]);
+
+/** An instance's power is nowhere to be had: it is the whole GPU's, once, however many of its instances the job has. */
+const migShared = (origin: SelectionOrigin, gpus: readonly Device[]): Warning => ({
+  code: 'mig-shared',
+  message: `${origin} gives the job MIG instances of ${gpus.map(({ index, model }) => `GPU ${index} (${model})`).join(', ')}. No interface tells the power of an instance: the energy is that of the whole GPU, with what its other instances draw.`,
+});
 
 const entriesOf = (list: string): string[] =>
   list
@@ -184,8 +213,11 @@ function expandRange(entry: string): string[] {
 /** An index, `GPU:INSTANCE`, a UUID or the unambiguous beginning of one, `MIG-GPU-UUID/gi/ci` or `MIG-UUID`. */
 function resolve(entry: string, gpus: readonly Device[], query: SelectionQuery): Resolved {
   if (isIndex(entry)) {
-    const index = Number(entry.split(':')[0]);
-    return found(gpus.filter((device) => device.index === index));
+    const [index, instance] = entry.split(':');
+    return found(
+      gpus.filter((device) => device.index === Number(index)),
+      instance !== undefined,
+    );
   }
   if (/^MIG-/i.test(entry)) return resolveMig(entry, gpus, query.migParents);
   if (!/^GPU-./i.test(entry)) return found(gpus.filter(({ uuid }) => uuid === entry));
@@ -203,19 +235,37 @@ function resolveMig(
   parents: MigParents | undefined,
 ): Resolved {
   // Drivers before 470 name the parent in the instance's name.
-  const parent = /^MIG-(GPU-[^/]+)\//i.exec(entry)?.[1] ?? parents?.get(entry);
+  const parent =
+    /^MIG-(GPU-[^/]+)\//i.exec(entry)?.[1] ??
+    [...(parents ?? [])].find(([instance]) => sameText(instance, entry))?.[1];
   if (parent === undefined) return gpus.length === 0 ? { kind: 'absent' } : { kind: 'unknown-mig' };
-  return found(gpus.filter(({ uuid }) => sameText(uuid, parent)));
+  return found(
+    gpus.filter(({ uuid }) => sameText(uuid, parent)),
+    true,
+  );
 }
 
 const sameText = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
 
 /** Exactly one, or nothing that may be meant. */
-function found(matches: readonly Device[]): Resolved {
+function found(matches: readonly Device[], isShared = false): Resolved {
   const [device, second] = matches;
   return device === undefined || second !== undefined
     ? { kind: 'absent' }
-    : { kind: 'gpu', device };
+    : { kind: 'gpu', device, isShared };
+}
+
+type Chosen = Extract<Resolved, { kind: 'gpu' }>;
+
+function selectedBy(
+  chosen: readonly Chosen[],
+  origin: SelectionOrigin,
+  warnings: readonly Warning[] = [],
+): GpuSelection {
+  const shared = new Set(chosen.filter(({ isShared }) => isShared).map(({ device }) => device));
+  const devices = chosen.map(({ device }) => device);
+  const told = shared.size === 0 ? warnings : [...warnings, migShared(origin, [...shared])];
+  return selected(devices, origin, told);
 }
 
 const selected = (

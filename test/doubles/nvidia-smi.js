@@ -10,7 +10,7 @@
 //   driverVersion       default "590.48.01"
 //   gpus: [{ uuid, name, pciBusId, load: [terms], sensor, averageSensor, powerLimitWatts, ratedPowerWatts,
 //            utilizationPercent, memoryUsedMebibytes, memoryTotalMebibytes, temperatureCelsius, smClockMegahertz,
-//            migMode, cells: { "power.draw": "[N/A]", … } }]      default: one GPU at a constant 100 W
+//            migMode, migInstances: [uuid], cells: { "power.draw": "[N/A]", … } }]      default: one GPU at a constant 100 W
 //   missingFields: ["power.draw.instant"]    neither listed by --help-query-gpu nor accepted
 //   fieldsLegacy: true  no power.draw.instant/.average at all (a driver before 525)
 //   ignoreSigterm: true
@@ -283,6 +283,11 @@ else if (option('--query-gpu') !== undefined) {
   // Nobody computes here.
   exit(0);
 } else if (args.includes('-L')) {
-  exit(0, gpus.map((gpu) => `GPU ${gpu.index}: ${gpu.name} (UUID: ${gpu.uuid})`).join('\n'));
+  const instance = (uuid, number) => `  MIG 1g.5gb     Device  ${number}: (UUID: ${uuid})`;
+  const lines = gpus.flatMap((gpu) => [
+    `GPU ${gpu.index}: ${gpu.name} (UUID: ${gpu.uuid})`,
+    ...(gpu.migInstances ?? []).map(instance),
+  ]);
+  exit(0, lines.join('\n'));
 } else
   exit(1, 'This stand-in plays --query-gpu, --query-compute-apps, --help-query-gpu, -q -x and -L.');

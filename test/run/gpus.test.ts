@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { Device } from '../../agent/model.ts';
-import { selectGpus } from '../../agent/run/gpus.ts';
+import { needsMigParents, selectGpus } from '../../agent/run/gpus.ts';
 
 const gpu = (index: number, model = 'A100'): Device => ({
   uuid: `GPU-${String(index).padStart(2, '0')}aa-bbbb`,
@@ -43,7 +43,6 @@ describe('the job’s GPUs by environment', () => {
     ['a UUID in other case', { CUDA_VISIBLE_DEVICES: 'GPU-02AA-BBBB' }, [2]],
     ['the beginning of a UUID', { CUDA_VISIBLE_DEVICES: 'GPU-03,GPU-01' }, [1, 3]],
     ['a beginning that several share', { CUDA_VISIBLE_DEVICES: 'GPU-0' }, []],
-    ['an old MIG name holds its parent', { CUDA_VISIBLE_DEVICES: 'MIG-GPU-02aa-bbbb/1/0' }, [2]],
     ['twice the same', { CUDA_VISIBLE_DEVICES: '1,1' }, [1]],
     ['CUDA before Slurm', { CUDA_VISIBLE_DEVICES: '0', SLURM_JOB_GPUS: '3' }, [0]],
     ['Slurm’s job', { SLURM_JOB_GPUS: '2,3' }, [2, 3]],
@@ -56,7 +55,6 @@ describe('the job’s GPUs by environment', () => {
     ['void says nothing (CDI)', { NVIDIA_VISIBLE_DEVICES: 'void' }, [0, 1, 2, 3]],
     ['an empty container list says nothing', { NVIDIA_VISIBLE_DEVICES: '' }, [0, 1, 2, 3]],
     ['the container’s list', { NVIDIA_VISIBLE_DEVICES: '0,GPU-03aa-bbbb' }, [0, 3]],
-    ['the container’s MIG instance by index', { NVIDIA_VISIBLE_DEVICES: '1:0' }, [1]],
   ])('%s', (_, environment, indices) => {
     const { warnings, ...chosen } = choose(environment);
     expect(chosen.indices).toEqual(indices);
@@ -97,20 +95,40 @@ describe('CUDA’s own order', () => {
   });
 });
 
-describe('MIG instances of newer drivers', () => {
+describe('MIG instances', () => {
   const environment = { CUDA_VISIBLE_DEVICES: 'MIG-1234' };
+  const migParents = new Map([
+    ['MIG-1234', 'GPU-02aa-bbbb'],
+    ['MIG-5678', 'GPU-02aa-bbbb'],
+    ['MIG-9abc', 'GPU-03aa-bbbb'],
+  ]);
 
-  test('belong to the only GPU', () => {
-    expect(choose(environment, [gpu(0)])).toMatchObject({ indices: [0], warnings: [] });
+  test.each([
+    ['one', { CUDA_VISIBLE_DEVICES: 'MIG-1234' }, [2]],
+    ['in other case', { CUDA_VISIBLE_DEVICES: 'mig-9ABC' }, [3]],
+    ['two of one GPU, which counts once', { CUDA_VISIBLE_DEVICES: 'MIG-1234,MIG-5678' }, [2]],
+    ['as many as there are GPUs', { NVIDIA_VISIBLE_DEVICES: 'MIG-1234,MIG-5678' }, [2], 2],
+    ['of two GPUs', { NVIDIA_VISIBLE_DEVICES: 'MIG-5678,MIG-9abc' }, [2, 3]],
+    ['by an old name, which holds its GPU', { CUDA_VISIBLE_DEVICES: 'MIG-GPU-02aa-bbbb/1/0' }, [2]],
+    ['by the container’s numbers', { NVIDIA_VISIBLE_DEVICES: '1:0,1:2' }, [1]],
+  ])('%s: the whole GPU is measured, and that is said', (_, given, indices, visible = 4) => {
+    const gpus = four.filter(({ kind }) => kind === 'gpu').slice(4 - visible);
+    const selection = selectGpus({ environment: given, devices: gpus, migParents });
+    expect(selection).toMatchObject({
+      uuids: new Set(indices.map((index) => gpu(index).uuid)),
+      warnings: [
+        {
+          code: 'mig-shared',
+          message: expect.stringContaining(
+            indices.map((index) => `GPU ${index} (A100)`).join(', '),
+          ),
+        },
+      ],
+    });
   });
 
-  test('belong to the parent that the driver named', () => {
-    const selection = selectGpus({
-      environment,
-      devices: four,
-      migParents: new Map([['MIG-1234', 'GPU-02aa-bbbb']]),
-    });
-    expect(selection).toMatchObject({ uuids: new Set(['GPU-02aa-bbbb']), warnings: [] });
+  test('belong to the only GPU', () => {
+    expect(choose(environment, [gpu(0)])).toMatchObject({ indices: [0], warnings: ['mig-shared'] });
   });
 
   test('measure all, loudly, when the parent is unknown', () => {
@@ -118,6 +136,19 @@ describe('MIG instances of newer drivers', () => {
       indices: [0, 1, 2, 3],
       warnings: ['gpu-selection-unresolved'],
     });
+  });
+
+  test.each([
+    [environment, undefined, true],
+    [{ CUDA_VISIBLE_DEVICES: 'MIG-GPU-02aa-bbbb/1/0' }, undefined, false],
+    [{ CUDA_VISIBLE_DEVICES: '0,1' }, undefined, false],
+    [{ CUDA_VISIBLE_DEVICES: '0', NVIDIA_VISIBLE_DEVICES: 'MIG-1234' }, undefined, false],
+    [{ NVIDIA_VISIBLE_DEVICES: 'MIG-1234' }, undefined, true],
+    [{}, 'mig-1234', true],
+    [environment, '0', false],
+  ])('of %j and --gpus %s need the driver’s word: %s', (given, option, needs) => {
+    const query = { environment: given, ...(option === undefined ? {} : { option }) };
+    expect(needsMigParents(query)).toBe(needs);
   });
 });
 

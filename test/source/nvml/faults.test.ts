@@ -3,13 +3,14 @@
 import { expect, test } from 'vitest';
 
 import {
+  simulatedMigUuid,
   simulatedUuid,
   type Fault,
   type GpuScenario,
   type SimulatedGpu,
 } from '../../doubles/gpu-scenario.ts';
 import { buildStandIn, type Build } from '../../doubles/libnvidia-ml.ts';
-import { type Collected, collect, openSource, originIn, type Reading } from './harness.ts';
+import { Collected, collect, openSource, originIn, type Reading } from './harness.ts';
 
 const steady: SimulatedGpu = {
   base: 250,
@@ -258,16 +259,26 @@ test('the counter of a GH200, which covers the module, is not taken for the GPU'
   }
 });
 
-test('a GPU split by MIG is one device, and says so', async (context) => {
-  const collected = await collect({
+test('a GPU split by MIG is one device, says so, and knows its instances', async (context) => {
+  const play = {
     library: buildStandIn(context),
-    scenario: machine([{ ...steady, migInstances: 3 }]),
-    until: (_, seconds) => seconds > 1.4,
-  });
-  expect(collected.of('devices')[0]?.devices).toHaveLength(1);
+    scenario: machine([steady, { ...steady, migInstances: 3 }]),
+  };
+  const source = openSource(play);
+  const abort = new AbortController();
+  const collected = new Collected();
+  for await (const event of source.events(abort.signal)) {
+    collected.add(event);
+    if (collected.gauges(other) !== undefined && collected.gauges(one) !== undefined) abort.abort();
+  }
+  expect(collected.of('devices')[0]?.devices).toHaveLength(2);
   expect(collected.of('warning').map(({ warning }) => warning.code)).toEqual(['mig']);
-  allSound(collected, one);
-  expect(collected.gauges(one)).not.toHaveProperty('utilizationRatio');
+  allSound(collected, other);
+  expect(collected.gauges(other)).not.toHaveProperty('utilizationRatio');
+  expect(source.inventory().map(({ migInstances }) => migInstances)).toEqual([
+    [],
+    [0, 1, 2].map((instance) => simulatedMigUuid(1, instance)),
+  ]);
 });
 
 test('an error that the driver reports is told once, of its GPU; a driver without events has none', async (context) => {
