@@ -4,7 +4,8 @@ import { createAccount } from '../account.ts';
 import { openClock } from '../clock.ts';
 import { tableLines, type Column } from '../display/line.ts';
 import { formatPower } from '../display/quantity.ts';
-import type { DeviceSnapshot } from '../snapshot.ts';
+import type { Method } from '../model.ts';
+import type { DeviceSnapshot, Totals } from '../snapshot.ts';
 import { SOURCE_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
 import { calibrationLookup } from './calibrations.ts';
 import { openMetering } from './metering.ts';
@@ -59,11 +60,22 @@ export const devicesCommand: CommandSpec = {
   },
 };
 
-const factsOf = ({ device, sensor, powerWatts }: DeviceSnapshot): object => ({
+const factsOf = ({ device, sensor, powerWatts, totals }: DeviceSnapshot): object => ({
   ...device,
   sensor,
+  ...methodOf(totals),
   ...(powerWatts === undefined ? {} : { powerWatts }),
 });
+
+/** What gives the energy; nothing has while nothing was observed. */
+const methodOf = ({ method, observedSeconds }: Totals): { readonly method?: Method } =>
+  method === undefined || observedSeconds <= 0 ? {} : { method };
+
+const METHODS: Readonly<Record<Method, string>> = {
+  counter: 'energy by its hardware counter',
+  integral: 'energy by integrating its power',
+  modelled: 'energy modelled, not measured',
+};
 
 const COLUMNS: readonly Column[] = [
   { title: '#', align: 'right' },
@@ -93,6 +105,10 @@ function tableOf(devices: readonly DeviceSnapshot[]): string {
       powerWatts === undefined ? UNKNOWN : formatPower(powerWatts),
     ],
   ]);
-  const uuids = devices.map(({ device }) => `${device.index}  ${device.uuid}`);
+  const uuids = devices.map(({ device, totals }) => {
+    const { method } = methodOf(totals);
+    const energy = method === undefined ? 'no energy measured' : METHODS[method];
+    return `${device.index}  ${device.uuid}  ${energy}`;
+  });
   return `${[...tableLines(COLUMNS, rows), '', ...uuids].join('\n')}\n`;
 }

@@ -181,6 +181,7 @@ function knownFacts(
     byUuid.set(facts.device.uuid, {
       hasCounter: facts.counter,
       hasModuleScope: facts.scopes.includes('module'),
+      readsRing: facts.ring !== undefined,
       isMigOn: facts.migEnabled,
       ...(facts.persistenceEnabled === undefined
         ? {}

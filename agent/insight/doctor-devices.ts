@@ -20,6 +20,7 @@ export function deviceFindings(look: LookFacts): readonly Finding[] {
     ...partTime(device),
     ...counter(device),
     ...sharing(device),
+    ...errors(device),
   ]);
   // What a source warns of may be known already, by the same code.
   const codes = new Set(found.map(({ code }) => code));
@@ -33,9 +34,22 @@ export function deviceFindings(look: LookFacts): readonly Finding[] {
         severity: 'note',
         thing: 'A source',
         cause: message,
+        mend: WARNING_MENDS[code] ?? "Bear it in mind when reading this device's figures.",
       })),
   ];
 }
+
+// What a source cannot know of itself: what its user may do about it.
+const WARNING_MENDS: Readonly<Record<string, string>> = {
+  'no-power-sensor':
+    'Nothing on a board without a sensor; on a virtual GPU, measure on the host; else update the driver.',
+  'gpu-unavailable': 'Look for Xid lines in dmesg, and whether this user may open /dev/nvidia*.',
+  'counter-covers-module': 'Nothing: its power is integrated, and the CPU is not counted twice.',
+  'machine-meter-left-out':
+    'Nothing where GPUs are measured; for the rest of the node say --host-watts.',
+  'tpu-power-unknown': 'Say --tpu-idle-watts and --tpu-max-watts; what is then shown is modelled.',
+  'readings-dropped': 'Give Wattmeter a core, or read less often: --period-seconds 0.5.',
+};
 
 function about(
   { snapshot: { device } }: LookedAtDevice,
@@ -63,8 +77,11 @@ function sensorInWords({ field, windowSeconds, periodSeconds, origin }: Sensor):
   return `reads ${field}${window}${period} (${ORIGINS[origin]})`;
 }
 
+const RING = ", every refresh of it from the driver's ring of samples";
+
 function reading(device: LookedAtDevice): Finding[] {
-  const { sensor, powerWatts } = device.snapshot;
+  const { snapshot, readsRing } = device;
+  const { sensor, powerWatts } = snapshot;
   if (powerWatts === undefined) {
     return [
       about(device, {
@@ -79,7 +96,7 @@ function reading(device: LookedAtDevice): Finding[] {
     about(device, {
       code: 'sensor',
       severity: 'ok',
-      cause: `${sensorInWords(sensor)}, ${formatPower(powerWatts)} now`,
+      cause: `${sensorInWords(sensor)}${readsRing === true ? RING : ''}, ${formatPower(powerWatts)} now`,
     }),
   ];
 }
@@ -186,6 +203,15 @@ function sharing(device: LookedAtDevice): Finding[] {
           }),
         ]
       : []),
+    ...(isPersistenceOn === true
+      ? [
+          about(device, {
+            code: 'persistence',
+            severity: 'ok',
+            cause: 'has persistence mode on: its driver stays loaded, and its counter running',
+          }),
+        ]
+      : []),
     ...(isPersistenceOn === false
       ? [
           about(device, {
@@ -198,4 +224,19 @@ function sharing(device: LookedAtDevice): Finding[] {
         ]
       : []),
   ];
+}
+
+// What a program does wrong is no fault of the GPU's (https://docs.nvidia.com/deploy/xid-errors/).
+const XIDS_OF_PROGRAMS: ReadonlySet<string> = new Set(['13', '31', '43', '45']);
+
+/** Errors that the driver reported while we looked. */
+function errors(device: LookedAtDevice): Finding[] {
+  return Object.entries(device.snapshot.xidErrors).map(([xid, count]) =>
+    about(device, {
+      code: 'gpu-xid',
+      severity: XIDS_OF_PROGRAMS.has(xid) ? 'note' : 'problem',
+      cause: `had Xid ${xid} reported by the driver ${count === 1 ? 'once' : `${count} times`} while we looked`,
+      mend: "dmesg has more of it, NVIDIA's catalogue of XIDs what to do; a GPU that goes on so needs a reset.",
+    }),
+  );
 }

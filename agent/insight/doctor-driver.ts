@@ -62,12 +62,14 @@ function measuring(look: LookFacts, nvml: Refusal | undefined): Finding[] {
   }
   if (look.outcome === 'measuring') {
     const count = `${gpuCount} GPU${gpuCount === 1 ? '' : 's'}`;
+    const [version] = look.devices.flatMap(({ snapshot }) => snapshot.device.driverVersion ?? []);
+    const driverVersion = version === undefined ? '' : `, driver ${version}`;
     return [
       driver({
         code: 'measuring',
         severity: gpuCount > 0 ? 'ok' : 'problem',
         thing: 'Measuring',
-        cause: `${count} by ${look.source ?? 'an unknown source'}`,
+        cause: `${count} by ${look.source ?? 'an unknown source'}${driverVersion}`,
         ...(gpuCount > 0 ? {} : { mend: mendOf({ reason: 'no-gpu', message: '' }) }),
       }),
     ];

@@ -71,6 +71,8 @@ export interface LookedAtDevice {
   /** Whether it has an energy counter; absent where the source does not say. */
   readonly hasCounter?: boolean;
   readonly hasModuleScope?: boolean;
+  /** The driver's ring of samples is read in place of a register. */
+  readonly readsRing?: boolean;
   readonly isMigOn?: boolean;
   readonly isPersistenceOn?: boolean;
 }

@@ -82,6 +82,16 @@ const CASES: readonly (readonly [string, Change, 'note' | 'problem'])[] = [
   ['counter-disagrees', look({ devices: [withCounter(800)] }), 'note'],
   ['mig', look({ devices: [lookedAt({ isMigOn: true })] }), 'note'],
   ['persistence-off', look({ devices: [lookedAt({ isPersistenceOn: false })] }), 'note'],
+  ['gpu-xid', look({ devices: [lookedAt({}, { xidErrors: { 79: 1 } })] }), 'problem'],
+  ['gpu-xid', look({ devices: [lookedAt({}, { xidErrors: { 31: 5 } })] }), 'note'],
+  ...[
+    'no-power-sensor',
+    'gpu-unavailable',
+    'machine-meter-left-out',
+    'tpu-power-unknown',
+    'readings-dropped',
+    'what-nobody-has-seen-yet',
+  ].map((code) => [code, look({ warnings: [{ code, message: 'It is so.' }] }), 'note'] as const),
   [
     'counter-covers-module',
     look({ warnings: [{ code: 'counter-covers-module', message: 'It does.' }] }),
@@ -127,6 +137,7 @@ describe('diagnose()', () => {
       'hwmon',
       'sensor',
       'counter-agrees',
+      'persistence',
       'read-time',
       'own-cpu',
       'clock',
@@ -142,8 +153,7 @@ describe('diagnose()', () => {
     const findings = diagnose({ ...healthy, ...change });
     const found = findings.find((finding) => finding.code === code);
     expect(found).toMatchObject({ severity });
-    // A source's own warning brings its own words.
-    if (code !== 'counter-covers-module') expect(found?.mend).toMatch(/\S/);
+    expect(found?.mend).toMatch(/\S/);
     expect(hasProblem(findings)).toBe(findings.some((one) => one.severity === 'problem'));
     if (severity === 'problem') expect(hasProblem(findings)).toBe(true);
   });
@@ -184,6 +194,14 @@ describe('diagnose()', () => {
     expect(findings.filter(({ code }) => code === 'mig')).toHaveLength(1);
   });
 
+  test('says where every refresh is read from the driver’s ring', () => {
+    const findings = diagnose({
+      ...healthy,
+      ...look({ devices: [lookedAt({ readsRing: true })] }),
+    });
+    expect(findings.find(({ code }) => code === 'sensor')?.cause).toMatch(/ring of samples/);
+  });
+
   test('does not blame a driver for the pace of a recording', () => {
     const findings = diagnose({
       ...healthy,
@@ -215,7 +233,7 @@ describe('formatFindings()', () => {
     const text = formatFindings(diagnose({ ...healthy, ...port('taken') }), unpainted);
     expect(text).toMatch(/PROBLEM {2}:10360 is taken/);
     expect(text).toMatch(/> Stop that program/);
-    expect(text.trimEnd().split('\n').at(-1)).toBe('1 problem, 0 notes, 15 ok.');
+    expect(text.trimEnd().split('\n').at(-1)).toBe('1 problem, 0 notes, 16 ok.');
   });
 
   test('lets no name move the cursor', () => {
