@@ -10,10 +10,10 @@ import type { TestContext } from 'vitest';
 import { needProgram } from '../system-program.ts';
 import { scenarioText, type GpuScenario } from './gpu-scenario.ts';
 
-const sources = resolve(import.meta.dirname, 'libnvidia-ml');
-
 /** How a build differs from a library that has everything. */
 export interface Build {
+  /** The library of somebody else, with the least there is (libnvidia-ml-minimal). */
+  readonly isMinimal?: boolean;
   /** Functions that it lacks, as old drivers' libraries do. */
   readonly without?: readonly string[];
   /** The long process entries of drivers 535.43–.86. */
@@ -32,7 +32,9 @@ export function buildStandIn(context: TestContext, build: Build = {}): string {
   if (known !== undefined) return known;
   const directory = mkdtempSync(join(tmpdir(), 'wattmeter-nvml-'));
   const library = join(directory, 'libnvidia-ml.so.1');
-  const files = readdirSync(sources).filter((name) => name.endsWith('.c'));
+  const name = build.isMinimal === true ? 'libnvidia-ml-minimal' : 'libnvidia-ml';
+  const sources = resolve(import.meta.dirname, name);
+  const files = readdirSync(sources).filter((file) => file.endsWith('.c'));
   const hidden = (build.without ?? []).map((name) => `${name};`).join(' ');
   const script = join(directory, 'symbols.map');
   writeFileSync(script, `{ global: *; ${hidden === '' ? '' : `local: ${hidden}`} };\n`);
@@ -42,7 +44,7 @@ export function buildStandIn(context: TestContext, build: Build = {}): string {
     '-o',
     library,
     ...(build.hasLongProcesses === true ? ['-DLONG_PROCESS_INFO'] : []),
-    ...files.map((name) => join(sources, name)),
+    ...files.map((file) => join(sources, file)),
     '-lm',
   ]);
   built.set(key, library);
