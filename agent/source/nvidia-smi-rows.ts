@@ -17,6 +17,8 @@ interface Known {
   factsText: string;
   gaugesAtSeconds: number;
   newestSeconds: number;
+  /** What its newest row or sentence said. */
+  newestStatus: ReadingStatus;
 }
 
 const GAUGES_PERIOD_SECONDS = 1;
@@ -62,6 +64,7 @@ export class RowParser {
     const state = this.#renew(uuid, cells, fields);
     const time = inOrder(state, arrival);
     const { status, powerWatts } = powerIn(cells, fields);
+    state.newestStatus = status;
     const batch = oneReading(uuid, time, status, powerWatts);
     if (time - state.gaugesAtSeconds < GAUGES_PERIOD_SECONDS) {
       return { kind: 'reading', uuid, batch };
@@ -71,9 +74,14 @@ export class RowParser {
     return { kind: 'reading', uuid, batch: gauges === undefined ? batch : { ...batch, gauges } };
   }
 
-  /** A failed reading of every known device. */
+  /** A failed reading of every known device. One lost GPU ends nvidia-smi: the others are not read, but not lost. */
   failed(status: Missing, time: Instant): Batch[] {
-    return [...this.#known.values()].map((state) => failedReading(state, status, time));
+    const all = [...this.#known.values()];
+    const isLost = ({ newestStatus }: Known): boolean => newestStatus === status;
+    const isOneOfThem = status === 'gpu-lost' && all.some(isLost);
+    return all.map((state) =>
+      failedReading(state, isOneOfThem && !isLost(state) ? 'no-data' : status, time),
+    );
   }
 
   /** Forgets a device until its next row. */
@@ -95,6 +103,7 @@ export class RowParser {
       factsText,
       gaugesAtSeconds: before?.gaugesAtSeconds ?? -Infinity,
       newestSeconds: before?.newestSeconds ?? -Infinity,
+      newestStatus: before?.newestStatus ?? 'no-data',
     };
     this.#known.set(uuid, renewed);
     if (before === undefined || !isSame(before.device, renewed.device)) this.#devicesVersion += 1;
@@ -117,6 +126,7 @@ export class RowParser {
     );
     if (state === undefined) return { kind: 'not-understood' };
     const status = /lost/i.test(line) ? 'gpu-lost' : 'unknown-error';
+    state.newestStatus = status;
     return { kind: 'reading', uuid: state.device.uuid, batch: failedReading(state, status, time) };
   }
 }

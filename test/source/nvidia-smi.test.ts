@@ -250,6 +250,27 @@ describe('nvidiaSmiSource()', () => {
     },
   );
 
+  test('one lost GPU that ends the whole query is lost; the others are only not read', async () => {
+    const faults = [
+      { kind: 'exit', code: 15, launch: 1, fromCycle: 2 },
+      { kind: 'exit', code: 15, launch: 2 },
+    ];
+    const { events } = await watch(
+      { gpus: two, faults },
+      (seen) => countOf(seen, 'gpu-lost') >= 2 && countOf(seen, 'no-data') >= 2,
+      { timing: { ...timing, backoffSeconds: 0.3 } },
+    );
+    const statusesOf = (uuid: string | undefined): Set<string> =>
+      new Set(
+        batchesOf(events)
+          .filter((batch) => batch.uuid === uuid)
+          .map(statusOf),
+      );
+    // The stand-in's sentence names the second bus.
+    expect(statusesOf(UUIDS[0])).toEqual(new Set(['ok', 'no-data']));
+    expect(statusesOf(UUIDS[1])).toEqual(new Set(['ok', 'gpu-lost']));
+  });
+
   test('gives up at once where nothing can mend it by waiting', async () => {
     const PATH = folder.path;
     const source = nvidiaSmiSource({ clock: openClock(), periodSeconds: 0.1, env: { PATH } });
@@ -371,6 +392,14 @@ describe('RowParser', () => {
     ['[N/A]', 'not-supported'],
     ['[Unknown Error]', 'unknown-error'],
     ['[GPU is lost]', 'gpu-lost'],
+    ['[Not Supported]', 'not-supported'],
+    ['[GPU requires reset]', 'reset-required'],
+    ['[No data]', 'no-data'],
+    ['[Insufficient Permissions]', 'no-permission'],
+    ['[Requested functionality has been deprecated]', 'not-supported'],
+    ['ERR!', 'unknown-error'],
+    ['N/A', 'not-supported'],
+    ['[Something that no driver says yet]', 'unknown-error'],
     ['-5.00', 'implausible'],
     ['123456.00', 'implausible'],
     ['12x', 'malformed'],
