@@ -1,7 +1,7 @@
 // What one GPU can be asked, found out once per session: registers per scope, the counter, slow values, and the facts
 // that make it a Device. A feature that will never answer is not asked for again.
 
-import type { Device, PowerField, Warning } from '../model.ts';
+import type { Device, PowerField, ReadingStatus, Warning } from '../model.ts';
 import { fromMilliwatts } from '../units.ts';
 import {
   type Answer,
@@ -58,6 +58,8 @@ export interface Probe {
   readonly warnings: readonly Warning[];
   /** Whether it will say the same while the driver stays: no call failed that may succeed later. */
   readonly isFinal: boolean;
+  /** What its reading is where it gives none. */
+  readonly blindStatus: Extract<ReadingStatus, 'not-supported' | 'no-permission'>;
 }
 
 // A passing failure (a busy or lost GPU) says nothing about a feature: it is asked for until it is known not to exist.
@@ -66,6 +68,9 @@ const exists = (answer: Answer<unknown>): boolean =>
 
 const isKnownForGood = (answer: Answer<unknown>): boolean =>
   answer.kind === 'value' || isPermanent(answer.code);
+
+const isForbidden = (answer: Answer<unknown>): boolean =>
+  answer.kind === 'failed' && answer.code === NVML.noPermission;
 
 const PROBED = [
   { id: FIELD.instantMilliwatts, scope: SCOPE.gpu },
@@ -121,17 +126,19 @@ function planReads(
   handle: NvmlHandle,
   fields: FieldProbe,
   model: string,
-): { readonly plan: ReadPlan; readonly isKnown: boolean } {
+): { readonly plan: ReadPlan } & Pick<Probe, 'isFinal' | 'blindStatus'> {
   const [instant, average, energyField] = [at(fields, 0), at(fields, 1), at(fields, 2)];
   // GetPowerUsage repeats one of the two registers wherever they exist (MEASUREMENT.md §1): a call saved.
   const draw = exists(instant) ? ABSENT : library.powerMilliwatts(handle);
   const energy = library.energyMillijoules(handle);
+  const answers = [instant, average, draw, energy];
   const trusted = !counterCoversModule(model);
   const counter =
     trusted && exists(energy) ? 'call' : trusted && exists(energyField) ? 'field' : 'none';
   return {
     plan: { instant: exists(instant), average: exists(average), draw: exists(draw), counter },
-    isKnown: [instant, average, draw, energy].every(isKnownForGood),
+    isFinal: answers.every(isKnownForGood),
+    blindStatus: answers.some(isForbidden) ? 'no-permission' : 'not-supported',
   };
 }
 
@@ -223,6 +230,7 @@ export function probeName(
     plan: { instant: false, average: false, draw: false, counter: 'none' },
     warnings: [],
     isFinal: false,
+    blindStatus: 'not-supported',
     facts: {
       device,
       registers: [],
@@ -273,7 +281,8 @@ export function probeDevice(
 ): Probe {
   const fields = probeFields(library, handle);
   const device = deviceOf(library, handle, fields, identity);
-  const { plan: registerPlan, isKnown } = planReads(library, handle, fields, device.model);
+  const planned = planReads(library, handle, fields, device.model);
+  const registerPlan = planned.plan;
   const ring = ringOf(library, handle, registerPlan, longestTickSeconds);
   const plan = typeof ring === 'string' ? registerPlan : { ...registerPlan, ring };
   const architecture = valueOf(library.architecture(handle));
@@ -283,7 +292,8 @@ export function probeDevice(
   return {
     plan,
     warnings: warningsOf(device, plan, migEnabled),
-    isFinal: ring !== 'later' && isKnown,
+    isFinal: ring !== 'later' && planned.isFinal,
+    blindStatus: planned.blindStatus,
     facts: {
       device,
       registers,

@@ -31,7 +31,8 @@ interface SessionDevice {
   readonly statusPath: string | undefined;
   readonly handle: NvmlHandle;
   reader: DeviceReader;
-  readable: boolean;
+  /** What it gives instead of readings; undefined where it gives them. */
+  blindStatus: Probe['blindStatus'] | undefined;
   lost: boolean;
   /** Until then it is not asked, and `failure` is told in place of a reading. */
   retryAt: number;
@@ -122,7 +123,7 @@ function openDevice(
     statusPath,
     handle: handle.value,
     reader: new DeviceReader(library, handle.value, probe.plan, slot),
-    readable: isReadable(probe),
+    blindStatus: blindStatusOf(probe),
     lost: false,
     retryAt: 0,
     failure: 'no-data',
@@ -156,6 +157,9 @@ const reprobeAfter = (probe: Probe, now: number, waitSeconds: number): number =>
 
 const isReadable = ({ facts }: Probe): boolean =>
   facts.registers.length > 0 || facts.counter || facts.ring !== undefined;
+
+const blindStatusOf = (probe: Probe): Probe['blindStatus'] | undefined =>
+  isReadable(probe) ? undefined : probe.blindStatus;
 
 /** An open session. Not a resource owner: the worker shuts the library down. */
 export class NvmlSession {
@@ -231,7 +235,7 @@ export class NvmlSession {
       device.readAt = this.#noteHang(before);
       before = device.readAt;
       if (breaksSession(code)) return code;
-      if (code === 0 && device.readable) read++;
+      if (code === 0 && device.blindStatus === undefined) read++;
     }
     for (const slot of this.#missingSlots) this.#shared.push(failedRow(slot, 'gpu-lost'));
     const ended = monotonicSeconds();
@@ -304,12 +308,14 @@ export class NvmlSession {
 
   #readDevice(device: SessionDevice, now: number): number {
     if (device.statusPath !== undefined && isAsleep(device.statusPath)) {
-      this.#setAside(device, now, 'no-data');
-      this.#shared.push(failedRow(device.slot, 'no-data'));
+      this.#tellFailure(device, now, 'no-data');
       return 0;
     }
     if (now >= device.reprobeAt) this.#reprobe(device, now);
-    if (!device.readable) return this.#waitForSensor(device, now);
+    if (device.blindStatus !== undefined) {
+      this.#tellFailure(device, now, device.blindStatus);
+      return 0;
+    }
     const code = device.reader.read(this.#push);
     if (device.reader.hasLostRing) this.#forgetRing(device, now);
     device.lost = losesDevice(code);
@@ -321,10 +327,9 @@ export class NvmlSession {
     return code;
   }
 
-  #waitForSensor(device: SessionDevice, now: number): number {
-    this.#setAside(device, now, 'not-supported');
-    this.#shared.push(failedRow(device.slot, 'not-supported'));
-    return 0;
+  #tellFailure(device: SessionDevice, now: number, failure: ReadingStatus): void {
+    this.#setAside(device, now, failure);
+    this.#shared.push(failedRow(device.slot, failure));
   }
 
   /** Asking once a second is enough; why there is no reading is told as often as one would be. */
@@ -341,7 +346,7 @@ export class NvmlSession {
     device.reprobeAt = reprobeAfter(probe, now, device.reprobeSeconds);
     this.#registry.remember(probe.facts);
     device.reader = new DeviceReader(library, handle, probe.plan, slot);
-    device.readable = isReadable(probe);
+    device.blindStatus = blindStatusOf(probe);
   }
 
   #forgetRing(device: SessionDevice, now: number): void {

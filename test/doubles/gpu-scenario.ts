@@ -47,7 +47,7 @@ export type Fault = { readonly from: number; readonly to: number } & (
   | { readonly kind: 'code'; readonly code: number }
   /** The stamps of the ring are those of a wall clock that somebody set by so many seconds. */
   | { readonly kind: 'stamp-step'; readonly seconds: number }
-  | { readonly kind: 'unsupported'; readonly feature: string }
+  | { readonly kind: 'unsupported'; readonly feature: string; readonly code?: number }
 );
 
 /** One simulated GPU. */
@@ -115,7 +115,7 @@ const faultWords = (fault: Fault): string => {
   const words = `fault ${fault.kind} ${fault.from} ${endWord(fault.to)}`;
   if (fault.kind === 'code') return `${words} ${fault.code}`;
   if (fault.kind === 'stamp-step') return `${words} ${fault.seconds}`;
-  return fault.kind === 'unsupported' ? `${words} ${fault.feature}` : words;
+  return fault.kind === 'unsupported' ? `${words} ${fault.feature} ${fault.code ?? 3}` : words;
 };
 
 const endWord = (time: number): string => (time === Infinity ? 'inf' : String(time));

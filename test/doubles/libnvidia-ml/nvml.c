@@ -185,7 +185,7 @@ static int enter(const struct handle *handle, enum feature feature, const struct
   for (int i = 0; i < (*gpu)->fault_count; i++) {
     const struct fault *fault = &(*gpu)->faults[i];
     bool here = fault->kind == FAULT_UNSUPPORTED && fault->argument == (int)feature;
-    if (here && now() >= fault->from && now() < fault->to) return NOT_SUPPORTED;
+    if (here && now() >= fault->from && now() < fault->to) return fault->code;
   }
   return SUCCESS;
 }
@@ -381,32 +381,42 @@ static int limit_field(double watts, uint32_t scope, struct field_value *entry) 
   return scope == SCOPE_GPU ? SUCCESS : NOT_SUPPORTED;
 }
 
-static bool unsupported(const struct gpu *gpu, enum feature feature) {
+// What a field's entry answers that its GPU does not have; SUCCESS when it has it.
+static int unsupported(const struct gpu *gpu, enum feature feature) {
   for (int i = 0; i < gpu->fault_count; i++) {
     const struct fault *fault = &gpu->faults[i];
     if (fault->kind != FAULT_UNSUPPORTED || fault->argument != (int)feature) continue;
-    if (now() >= fault->from && now() < fault->to) return true;
+    if (now() >= fault->from && now() < fault->to) return fault->code;
   }
-  return false;
+  return SUCCESS;
+}
+
+// The feature that a field belongs to; FEATURE_NONE for a field that nobody knows.
+static enum feature feature_of(uint32_t id) {
+  switch (id) {
+    case FIELD_INSTANT: return FEATURE_INSTANT;
+    case FIELD_AVERAGE: return FEATURE_AVERAGE;
+    case FIELD_ENERGY: return FEATURE_COUNTER;
+    case FIELD_DEFAULT:
+    case FIELD_CURRENT: return FEATURE_LIMITS;
+    default: return FEATURE_NONE;
+  }
 }
 
 static int field(const struct gpu *gpu, struct field_value *entry) {
+  int result = unsupported(gpu, feature_of(entry->id));
+  if (result != SUCCESS) return result;
   switch (entry->id) {
-    case FIELD_INSTANT:
-      return unsupported(gpu, FEATURE_INSTANT) ? NOT_SUPPORTED : power_field(gpu, SENSOR_INSTANT, entry->scope, entry);
-    case FIELD_AVERAGE:
-      return unsupported(gpu, FEATURE_AVERAGE) ? NOT_SUPPORTED : power_field(gpu, SENSOR_AVERAGE, entry->scope, entry);
+    case FIELD_INSTANT: return power_field(gpu, SENSOR_INSTANT, entry->scope, entry);
+    case FIELD_AVERAGE: return power_field(gpu, SENSOR_AVERAGE, entry->scope, entry);
     case FIELD_ENERGY:
-      if (!gpu->has_counter || unsupported(gpu, FEATURE_COUNTER)) return NOT_SUPPORTED;
+      if (!gpu->has_counter) return NOT_SUPPORTED;
       entry->type = TYPE_U64;
       entry->value.u64 = millijoules(model_counter(&scenario, gpu, now()));
       return SUCCESS;
-    case FIELD_DEFAULT:
-      return unsupported(gpu, FEATURE_LIMITS) ? NOT_SUPPORTED : limit_field(gpu->default_limit, entry->scope, entry);
-    case FIELD_CURRENT:
-      return unsupported(gpu, FEATURE_LIMITS) ? NOT_SUPPORTED : limit_field(gpu->limit, entry->scope, entry);
-    default:
-      return NOT_SUPPORTED;
+    case FIELD_DEFAULT: return limit_field(gpu->default_limit, entry->scope, entry);
+    case FIELD_CURRENT: return limit_field(gpu->limit, entry->scope, entry);
+    default: return NOT_SUPPORTED;
   }
 }
 

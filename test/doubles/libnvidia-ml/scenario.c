@@ -51,6 +51,7 @@ static bool read_fault(const struct line *line, int from, struct fault *faults, 
     int feature = from + 3 < line->count ? position(FEATURE_NAMES, line->words[from + 3]) : -1;
     if (feature < 0) return false;
     fault.argument = feature;
+    fault.code = (int)number(line, from + 4, 3);
   } else {
     fault.argument = (int)number(line, from + 3, 0);
   }

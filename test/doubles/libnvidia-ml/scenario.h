@@ -75,7 +75,8 @@ enum fault_kind {
 struct fault {
   enum fault_kind kind;
   double from, to;
-  int argument;
+  // Of "unsupported": the feature, and what its calls answer.
+  int argument, code;
 };
 
 struct process {

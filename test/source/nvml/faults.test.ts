@@ -134,6 +134,58 @@ test('a GPU without power for ever is a device whose time is a gap', async (cont
   allSound(collected, other);
 });
 
+test('a GPU whose power this user may not read is a gap that says so', async (context) => {
+  const faults = ['draw', 'instant', 'average', 'counter'].map((feature): Fault => ({
+    kind: 'unsupported',
+    feature,
+    code: 4,
+    from: -10,
+    to: Infinity,
+  }));
+  const collected = await collect({
+    library: buildStandIn(context),
+    scenario: machine([{ ...steady, faults }, steady]),
+    until: (events) => events.readings(one).length > 12,
+  });
+  expect(story(collected.readings(one))).toEqual(['no-permission']);
+  allSound(collected, other);
+});
+
+test('what errors hid at first is found once they have passed', async (context) => {
+  const hidden = (feature: string, code: number, to: number): Fault => ({
+    kind: 'unsupported',
+    feature,
+    code,
+    from: -10,
+    to,
+  });
+  const collected = await collect({
+    library: buildStandIn(context),
+    scenario: machine([
+      {
+        ...steady,
+        // Three seconds of errors; then it turns out that there is no such register.
+        faults: [
+          hidden('instant', 999, 3),
+          hidden('average', 999, 3),
+          hidden('counter', 999, 3),
+        ].concat(
+          ['instant', 'average'].map((feature): Fault => ({
+            kind: 'unsupported',
+            feature,
+            from: 3,
+            to: Infinity,
+          })),
+        ),
+      },
+    ]),
+    until: (events, seconds) =>
+      seconds > 20 || events.readings(one).some(({ power }) => power.draw !== undefined),
+  });
+  expect(story(collected.readings(one))).toEqual(['unknown-error', 'ok']);
+  expect(collected.readings(one).at(-1)).toMatchObject({ power: { draw: 250 } });
+});
+
 test('a stuck value is read as what it is: equal readings, none dropped', async (context) => {
   const gpu: SimulatedGpu = {
     ...steady,
