@@ -22,6 +22,7 @@ import {
   writeScenario,
   type Build,
 } from '../doubles/libnvidia-ml.ts';
+import { ask } from '../exporter/client.ts';
 import { scrapeCounters } from './scrape.ts';
 import { NO_GPU, openWorkplace, type Workplace } from './wattmeter.ts';
 
@@ -276,6 +277,37 @@ describe.concurrent('a driver', () => {
       expect(Object.keys(gapSecondsByReason)).toEqual(['timeout']);
       expect(gapSeconds).toBeGreaterThan(1.5);
     }
+  });
+
+  test('that hangs under an agent: scrapes are answered and say so, and SIGTERM ends it with 0', async (context) => {
+    const gpus = [board, { ...other, faults: [{ kind: 'hang', from: 3, to: Infinity } as const] }];
+    const place = open();
+    await using agent = place.start(['agent', '--web.listen-address', '127.0.0.1:0'], {
+      env: environmentOf(machineOf(context, gpus)),
+    });
+    const [, url = ''] = await agent.says(/serving (http:\S+)/);
+    await vi.waitFor(
+      async () => {
+        const asked = performance.now();
+        const { text } = await ask(`${url.replace(/\/$/, '')}/metrics`);
+        expect(performance.now() - asked).toBeLessThan(2000);
+        expect(text).toMatch(/^wattmeter_source_up\{source="nvml"\} 0$/m);
+        expect(text).toMatch(
+          /^wattmeter_source_errors_total\{source="nvml",reason="timeout"\} 1$/m,
+        );
+        for (const uuid of [0, 1].map(simulatedUuid)) {
+          const gap = new RegExp(`gap_seconds_total\\{.*${uuid}",reason="timeout"\\} [1-9]`);
+          expect(text).toMatch(gap);
+          expect(text).not.toMatch(new RegExp(`gpu_power_watts\\{.*${uuid}`));
+        }
+      },
+      { timeout: 30_000, interval: 300 },
+    );
+    expect(agent.stderr).toMatch(/nvmlDevice\w+ of GPU-\S+ has not answered for/);
+    agent.kill('SIGTERM');
+    const asked = Date.now();
+    expect((await agent.ended).code).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(5000);
   });
 
   test('that is loaded anew in the middle: its counters begin again, and no joule is made of that', async (context) => {
