@@ -51,8 +51,8 @@ export interface NvmlEvent {
   readonly data: number;
 }
 
-/** XID errors, the only events that we register for (nvml.h, nvmlEventTypeXidCriticalError). */
-export const XID_EVENT = 8n;
+// XID errors, the only events that we register for (nvml.h, nvmlEventTypeXidCriticalError).
+const XID_EVENT = 8n;
 
 /** Told before and after every native call, so that the main thread can see one that does not return. */
 export interface CallWatch {
