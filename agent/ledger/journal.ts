@@ -152,13 +152,18 @@ export class Journal {
 
   /** Opens if need be, mends, and writes what waits; a failure is noted and retried later. */
   async #attempt(): Promise<void> {
-    const cancelPatience = this.#timer(PATIENCE_SECONDS, () =>
-      this.#fail(new Error('the disk does not answer'), false),
-    );
+    const startPatience = (): (() => void) =>
+      this.#timer(PATIENCE_SECONDS, () => this.#fail(new Error('the disk does not answer'), false));
+    let cancelPatience = startPatience();
     try {
       const start = await this.#opened();
       if (this.#failing) await this.#mend(start);
-      while (this.#queue.length > 0) await this.#writeBatch(start);
+      while (this.#queue.length > 0) {
+        await this.#writeBatch(start);
+        // A disk that is kept busy does answer, however long the queue takes to run dry.
+        cancelPatience();
+        cancelPatience = startPatience();
+      }
       // A sync may have failed meanwhile: its own retry mends that.
       if (this.#failing && !this.#mustRewrite) this.#recovered();
     } catch (error) {

@@ -101,6 +101,20 @@ describe('a journal', () => {
     expect(faults[1]).toMatchObject({ kind: 'caught-up' });
   });
 
+  test('waits for a disk that is slow but answers, however much there is to write', async () => {
+    const { disk, time, faults, journal } = openJournal();
+    disk.mood = 'hung';
+    const all = Array.from({ length: 1000 }, (_, id) => journal.append({ id }));
+    for (let batch = 0; batch < 4; batch += 1) {
+      await time.advance(1.5);
+      disk.release();
+      disk.mood = 'hung';
+      await settle();
+    }
+    expect(faults).toEqual([]);
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['written']));
+  });
+
   test('closes in time though the disk hangs, and says that not all is kept', async () => {
     const { disk, time, journal } = openJournal();
     await journal.append({ id: 0 });
