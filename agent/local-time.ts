@@ -50,6 +50,8 @@ export interface Calendar {
 
 const EPOCH_SECONDS = /^\d{9,11}(?:\.\d+)?$/;
 const ZONED = /(?:Z|[+-]\d{2}(?::?\d{2})?)(?:\[.*\])?$/i;
+const PLAIN_TIME =
+  /^(\d{4}-\d{2}-\d{2})[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d{1,3})?))?(Z|[+-]\d{2}:\d{2})?$/;
 const SECONDS_PER_HOUR = 3600;
 
 /** Whether `name` is an IANA time zone such as `Europe/Berlin`. */
@@ -79,6 +81,37 @@ export function readInstant(text: string, timeZone: string): Instant | TimeProbl
     };
   }
 }
+
+/**
+ * A reader of many times: `readInstant`, but a day's midnight is looked up once, because a year of quarter-hours names
+ * each of its days a hundred times and a calendar takes its time.
+ */
+export function instantReader(timeZone: string): (text: string) => Instant | TimeProblem {
+  const midnights = new Map<string, number | undefined>();
+  const calendar = calendarOf(timeZone);
+  const midnightOf = (date: string, offset: string | undefined): number | undefined => {
+    const midnight = readInstant(`${date}T00:00${offset ?? ''}`, timeZone);
+    if (isTimeProblem(midnight)) return undefined;
+    return offset === undefined && !runsThrough(calendar.dayAt(midnight)) ? undefined : midnight;
+  };
+  return (text) => {
+    const [, date, hour, minute, second = '0', offset] = PLAIN_TIME.exec(text) ?? [];
+    if (date !== undefined) {
+      const day = `${date}${offset ?? ''}`;
+      if (!midnights.has(day)) midnights.set(day, midnightOf(date, offset));
+      const midnight = midnights.get(day);
+      if (midnight !== undefined)
+        return instant(
+          midnight + Number(hour) * SECONDS_PER_HOUR + Number(minute) * 60 + Number(second),
+        );
+    }
+    return readInstant(text, timeZone);
+  };
+}
+
+/** Whether the clock of a day shows what has passed since its beginning. */
+const runsThrough = ({ segments }: LocalDay): boolean =>
+  segments.length === 1 && segments[0]?.clockSeconds === 0;
 
 /** Whether a reading of `readInstant` failed. */
 export function isTimeProblem(value: Instant | TimeProblem): value is TimeProblem {

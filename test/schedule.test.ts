@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { isTimeProblem, calendarOf, clockSecondsAt, readInstant } from '../agent/local-time.ts';
+import {
+  calendarOf,
+  clockSecondsAt,
+  instantReader,
+  isTimeProblem,
+  readInstant,
+} from '../agent/local-time.ts';
 import {
   constantSchedule,
   firstGap,
@@ -49,6 +55,42 @@ describe('readInstant()', () => {
 
   test.each(['', 'yesterday', '2026-13-01', '12'])('refuses %j', (text) => {
     expect(isTimeProblem(readInstant(text, 'UTC'))).toBe(true);
+  });
+});
+
+describe('instantReader()', () => {
+  const DATES = [
+    '2026-03-08',
+    '2026-03-29',
+    '2026-10-25',
+    '2026-11-01',
+    '2026-06-30',
+    '2026-02-29',
+  ];
+  const times = fc
+    .tuple(
+      fc.constantFrom(...DATES),
+      fc.constantFrom('T', ' '),
+      fc.nat(24),
+      fc.nat(60),
+      fc.constantFrom('', ':00', ':59', ':07.25', ':60'),
+      fc.constantFrom('', '', 'Z', '+01:00', '-08:00', '+0530'),
+    )
+    .map(([date, separator, hour, minute, second, offset]) => {
+      const clock = [hour, minute].map((part) => String(part).padStart(2, '0')).join(':');
+      return `${date}${separator}${clock}${second}${offset}`;
+    });
+  const zones = ['UTC', 'Europe/Berlin', 'America/Los_Angeles', 'Asia/Kolkata', 'America/Asuncion'];
+
+  test('reads as readInstant() does, on days of 23 and 25 hours too', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), fc.array(times, { maxLength: 20 }), (zone, texts) => {
+        const read = instantReader(zone);
+        for (const text of texts)
+          expect([text, read(text)]).toEqual([text, readInstant(text, zone)]);
+      }),
+      { seed: 56, numRuns: 300 },
+    );
   });
 });
 
