@@ -1,6 +1,7 @@
 // The fold of charged intervals into totals per device, run and window. Conservation holds here: the parts add up to
 // their whole. Pure.
 
+import type { IntervalColumns, RowSpan } from './interval-columns.ts';
 import type {
   ChargedInterval,
   Device,
@@ -16,9 +17,11 @@ import {
   idleTotalsOf,
   newIdleTally,
   tallyIdle,
+  tallyIdleRows,
   type IdleTally,
   type IdleTotals,
 } from './account/idle.ts';
+import { rowsByDevice, tallyRows } from './account/tally-rows.ts';
 import { newTally, tallyInterval, tallyXid, type Tally } from './account/tally.ts';
 import { totalsOfTally } from './account/totals.ts';
 import { createWarningList, type WarningList } from './account/warnings.ts';
@@ -101,6 +104,11 @@ export interface Account {
   addDevice(device: Device, sensor: Sensor): void;
   /** @throws when the interval's device was never introduced. */
   add(interval: ChargedInterval): void;
+  /**
+   * Adds charged rows of any devices, in their order, to an account that no window is announced to: the same, to the last
+   * bit, as one by one. @throws when a device was never introduced, or a window was announced.
+   */
+  addRows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
   /** A window has begun and its end is not known yet; `addWindow` of the same name and start closes it. */
   openWindow(name: string, startSeconds: Instant): void;
   /** A whole window: before its intervals, or after them if it was opened or began only minutes ago. */
@@ -171,6 +179,16 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
       tallyInterval(line.tally, interval);
       tallyIdle(line.idle, interval);
       windows.add(interval);
+    },
+    addRows(columns, span, uuidOf) {
+      if (windows.isAnnounced)
+        throw new Error('Rows are added to an account without windows only.');
+      for (const [device, rows] of rowsByDevice(columns, span).entries()) {
+        if (rows === undefined) continue;
+        const line = lineOf(uuidOf(device));
+        tallyRows(line.tally, columns, rows, uuidOf);
+        tallyIdleRows(line.idle, columns, rows, uuidOf);
+      }
     },
     openWindow: (name, startSeconds) => windows.open(name, startSeconds),
     addWindow: (window) => windows.close(window),

@@ -40,6 +40,24 @@ export function* slicesOf(schedule: Schedule, start: Instant, end: Instant): Gen
   }
 }
 
+/**
+ * Gives the value that holds over all of [start, end), undefined where there are several or none: for stretches in about
+ * the order of time, and as long as the schedule stays what it is.
+ */
+export function stepsOf(schedule: Schedule): (start: number, end: number) => number | undefined {
+  let from = Infinity;
+  let to = -Infinity;
+  let value: number | undefined;
+  return (start, end) => {
+    if (!(start >= from && start < to)) {
+      from = start;
+      to = schedule.nextChange(instant(start)) ?? Infinity;
+      value = schedule.valueAt(instant(start));
+    }
+    return end <= to ? value : undefined;
+  };
+}
+
 /** Time-weighted mean of a schedule over a stretch, its parts above and below zero kept apart; their sum is the mean. */
 export interface SignedMean {
   readonly positive: number;
@@ -47,7 +65,8 @@ export interface SignedMean {
   readonly negative: number;
 }
 
-const signed = (value: number): SignedMean =>
+/** A value by its sign. */
+export const signed = (value: number): SignedMean =>
   value < 0 ? { positive: 0, negative: value } : { positive: value, negative: 0 };
 
 /**

@@ -119,9 +119,12 @@ function tallyEnergy(tally: Tally, interval: ChargedInterval): void {
 
 function tallyGaps(tally: Tally, interval: ChargedInterval): void {
   let gapped = 0;
-  for (const [reason, duration] of Object.entries(interval.gapSeconds)) {
+  // Gaps are rare: no list is made to find that there is none.
+  for (const key in interval.gapSeconds) {
+    const reason = key as GapReason;
+    const duration = interval.gapSeconds[reason] ?? 0;
     gapped += duration;
-    const sum = (tally.gapSeconds[reason as GapReason] ??= newSum());
+    const sum = (tally.gapSeconds[reason] ??= newSum());
     addTo(sum, duration);
   }
   addTo(tally.sums.gapEstimateJoules, interval.gapEstimateJoules);
@@ -138,7 +141,8 @@ function tallyGaps(tally: Tally, interval: ChargedInterval): void {
   }
 }
 
-function closeGap(tally: Tally): void {
+/** Books the gap that is going on, if one is. */
+export function closeGap(tally: Tally): void {
   addTo(tally.sums.gapVarianceJoulesSquared, tally.openGapUncertaintyJoules ** 2);
   tally.openGapUncertaintyJoules = 0;
 }
@@ -156,6 +160,15 @@ function tallyEdges(tally: Tally, interval: ChargedInterval, price: number): voi
   if (interval.observedSeconds <= 0) return;
   const { startEdgeJoules, endEdgeJoules } = interval.uncertainty;
   const before = tally.stretch;
+  if (before !== undefined && sameInstant(before.endSeconds, interval.startSeconds)) {
+    // One clock error moves energy across the cut: it cancels in joules, and in money up to the change of price.
+    const moved = before.endEdgeCostAmount - startEdgeJoules * price;
+    addTo(tally.sums.uncorrelatedCostAmountSquared, moved * moved);
+    before.endSeconds = interval.endSeconds;
+    before.endEdgeJoules = endEdgeJoules;
+    before.endEdgeCostAmount = endEdgeJoules * price;
+    return;
+  }
   const next: Stretch = {
     endSeconds: interval.endSeconds,
     startEdgeJoules,
@@ -164,13 +177,6 @@ function tallyEdges(tally: Tally, interval: ChargedInterval, price: number): voi
     endEdgeCostAmount: endEdgeJoules * price,
   };
   if (before === undefined) {
-    tally.stretch = next;
-  } else if (sameInstant(before.endSeconds, interval.startSeconds)) {
-    // One clock error moves energy across the cut: it cancels in joules, and in money up to the change of price.
-    const moved = before.endEdgeCostAmount - next.startEdgeCostAmount;
-    addTo(tally.sums.uncorrelatedCostAmountSquared, moved * moved);
-    next.startEdgeJoules = before.startEdgeJoules;
-    next.startEdgeCostAmount = before.startEdgeCostAmount;
     tally.stretch = next;
   } else if (interval.startSeconds > before.endSeconds) {
     bookEdges(tally, before);
@@ -213,7 +219,8 @@ function tallyCharge(tally: Tally, interval: ChargedInterval, price: number): vo
   knowledge.market = learn(knowledge.market, charge.marketBasedGrams !== undefined, empty);
 }
 
-function learn(known: Knowledge, present: boolean, empty: boolean): Knowledge {
+/** What is known of a charge after energy that has it or lacks it, or after none. */
+export function learn(known: Knowledge, present: boolean, empty: boolean): Knowledge {
   if (present) return known === 'missing' ? 'missing' : 'some';
   return empty ? known : 'missing';
 }

@@ -46,6 +46,8 @@ export interface WindowFolder {
   add(interval: ChargedInterval): void;
   open(name: string, startSeconds: Instant): void;
   close(window: Window): void;
+  /** Whether there ever was a window: then every interval is to be seen. */
+  readonly isAnnounced: boolean;
   books(endSeconds: Instant): WindowBooks[];
   incompleteNames(): string[];
 }
@@ -87,6 +89,9 @@ export function createWindowFolder(): WindowFolder {
       const opened = [...state.underWay].find((fold) => isSame(fold.window, window));
       if (opened === undefined) enter(state, newFold(window, false));
       else close(state, opened, window);
+    },
+    get isAnnounced() {
+      return state.folds.length > 0;
     },
     books: (endSeconds) =>
       state.folds

@@ -15,7 +15,8 @@ export interface EnergyUse {
   readonly facilityKilowattHours: KilowattHours;
 }
 
-function emitted(use: EnergyUse, intensity: Schedule): Grams | undefined {
+/** Grams at the intensity in force; undefined where it has a gap. */
+export function emittedBy(use: EnergyUse, intensity: Schedule): Grams | undefined {
   const energy = use.facilityKilowattHours;
   const mean = meanOver(intensity, use.startSeconds, use.endSeconds);
   if (mean === undefined) return energy === 0 ? grams(0) : undefined;
@@ -24,8 +25,8 @@ function emitted(use: EnergyUse, intensity: Schedule): Grams | undefined {
 
 /** Location-based and, under a contract, market-based emissions (ECONOMICS.md §3); absent where the grid has a gap. */
 export function emissionsOf(use: EnergyUse, grid: Grid): CarbonCharge {
-  const locationBasedGrams = emitted(use, grid.intensity);
-  const marketBasedGrams = grid.market && emitted(use, grid.market.intensity);
+  const locationBasedGrams = emittedBy(use, grid.intensity);
+  const marketBasedGrams = grid.market && emittedBy(use, grid.market.intensity);
   return {
     ...(locationBasedGrams !== undefined && { locationBasedGrams }),
     ...(marketBasedGrams !== undefined && { marketBasedGrams }),

@@ -10,7 +10,8 @@ import type { Config } from '../options.ts';
 import { createPipeline, type Pipeline, type PipelineOptions } from '../pipeline.ts';
 import type { Settlement } from '../pipeline/settlement.ts';
 import { watts, type Instant } from '../units.ts';
-import type { Charges, Pricing } from './pricing.ts';
+import type { Charges } from './charges.ts';
+import type { Pricing } from './pricing.ts';
 
 /** Length of an interval when nothing cuts it (ARCHITECTURE.md). */
 const SLOT_SECONDS = 1;
@@ -49,7 +50,7 @@ export function openMetering(options: MeteringOptions): Pipeline {
       meter.device.source === 'constant'
         ? createConstantMeter({ ...meter, powerWatts: watts(hostWatts ?? 0) })
         : createMeter(meter),
-    charge: (interval) => charges.charge(interval),
+    charge: (interval) => ({ ...interval, charge: charges.charge(interval) }),
     nextChange: (time) => pricing.nextChange(time),
     settle: (settlement) => {
       options.onSettled?.(settlement);

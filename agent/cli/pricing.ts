@@ -9,19 +9,15 @@ import { UsageError } from '../config.ts';
 import type { RunInputs } from '../estimate/run-inputs.ts';
 import type { Feed } from '../feed/feed.ts';
 import { locateStateDirectory } from '../ledger/state-dir.ts';
-import type { ChargedInterval, Interval, Provenance, Warning } from '../model.ts';
+import type { Provenance, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
-import type { DemandCost } from '../price/demand.ts';
 import { flatTariff } from '../price/flat.ts';
 import type { Tariff } from '../price/tariff.ts';
-import type { PricePeriodFacts } from '../report/input.ts';
-import type { PowerProfile } from '../report/profile.ts';
-import { after, instant, type Instant } from '../units.ts';
+import { instant, type Instant } from '../units.ts';
+import type { Charges, GridOrReason } from './charges.ts';
 import type { Context } from './context.ts';
 import { checkInputs, openInputs } from './inputs.ts';
 import { readInput } from './read-input.ts';
-
-type GridOrReason = Grid | { readonly missing: string };
 
 /** Everything that turns joules into money and grams. */
 export interface Pricing {
@@ -37,17 +33,6 @@ export interface Pricing {
   openCharges(): Promise<Charges>;
   /** When a price or an intensity next changes. */
   nextChange(time: Instant): Instant | undefined;
-}
-
-/** The charging of one run or report. */
-export interface Charges {
-  charge(interval: Interval): ChargedInterval;
-  /** The rows of the bill so far. */
-  periods(): readonly PricePeriodFacts[];
-  /** Power over time so far. */
-  readonly profile: PowerProfile;
-  /** What the run's peaks cost so far; empty where the tariff has no demand charge. */
-  demand(): readonly DemandCost[];
 }
 
 /**
@@ -90,7 +75,11 @@ export async function openPricing(
     ...(inputs === undefined ? {} : { inputs }),
     warnings: tariff.notes ?? [],
     feeds,
-    openCharges: () => openCharges({ tariff, grid, pue }, config),
+    async openCharges() {
+      // Not at the top of the file: a wrapped command starts before anything is charged.
+      const { openCharges } = await import('./charges.ts');
+      return openCharges({ tariff, grid, powerUsageEffectiveness: pue }, config);
+    },
     nextChange: (time) =>
       earliest(
         tariff.price.nextChange(time),
@@ -105,54 +94,6 @@ async function checkDemandMinutes(minutes: number): Promise<void> {
   throw new UsageError(
     `--demand-minutes must be one of ${DEMAND_MINUTES.join(', ')}, not ${minutes}.`,
   );
-}
-
-async function openCharges(
-  parts: { readonly tariff: Tariff; readonly grid: GridOrReason; readonly pue: number },
-  config: Config,
-): Promise<Charges> {
-  const { tariff, grid, pue } = parts;
-  // Not at the top of the file: a wrapped command starts before anything is charged.
-  const [
-    { createPricer },
-    { openPriceLedger },
-    { createPowerProfile },
-    { chargeInterval },
-    { emissionsOf },
-  ] = await Promise.all([
-    import('../price/pricer.ts'),
-    import('../price/periods.ts'),
-    import('../report/profile.ts'),
-    import('../price/charge.ts'),
-    import('../carbon/charge.ts'),
-  ]);
-  const demand =
-    tariff.demand === undefined
-      ? undefined
-      : (await import('../price/demand.ts')).createDemandMeter(tariff, config.demandMinutes);
-  const pricer = createPricer(tariff);
-  const ledger = openPriceLedger();
-  const profile = createPowerProfile();
-  return {
-    profile,
-    charge(interval) {
-      profile.add(interval);
-      // Prices are told by the wall clock; an interval's own time differs from it after somebody set it.
-      const offset = interval.wallOffsetSeconds;
-      const startSeconds = after(interval.startSeconds, offset);
-      const endSeconds = after(interval.endSeconds, offset);
-      const money = chargeInterval({ ...interval, startSeconds, endSeconds }, pricer, pue, ledger);
-      const { facilityKilowattHours } = money;
-      demand?.add(startSeconds, endSeconds, facilityKilowattHours);
-      const carbon =
-        'missing' in grid
-          ? {}
-          : emissionsOf({ startSeconds, endSeconds, facilityKilowattHours }, grid);
-      return { ...interval, charge: { ...money, ...carbon } };
-    },
-    periods: () => ledger.periods(),
-    demand: () => demand?.costs() ?? [],
-  };
 }
 
 type OpenFeedOf = (path: string, option: string) => Promise<Feed | undefined>;

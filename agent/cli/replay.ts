@@ -11,7 +11,8 @@ import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from
 import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
-import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
+import type { Charges } from './charges.ts';
+import { openPricing, refreshFeeds, refuseGap, type Pricing } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { logOptions } from './sources.ts';

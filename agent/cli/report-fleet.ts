@@ -17,10 +17,11 @@ import type { Report, ReportDevice } from '../report/report.ts';
 import { after, joules, seconds, type Instant } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
+import type { Charges } from './charges.ts';
 import { extrasOf } from './extras.ts';
 import { feedWarnings } from './feed-warnings.ts';
 import { checkInputs } from './inputs.ts';
-import { openPricing, refreshFeeds, refuseGap, type Charges, type Pricing } from './pricing.ts';
+import { openPricing, refreshFeeds, refuseGap, type Pricing } from './pricing.ts';
 import { withLevers } from './run-levers.ts';
 
 /** Flags of `wattmeter report` that ask for a fleet. */
@@ -165,7 +166,7 @@ function replacementOf(config: Config, pricing: Pricing, charges: Charges): Flee
     (option) => option !== undefined,
   );
   return {
-    charge: (interval) => charges.charge(interval),
+    charge: (interval) => ({ ...interval, charge: charges.charge(interval) }),
     chargedEffectiveness: pricing.powerUsageEffectiveness.value,
     givesCarbon: config.zone !== undefined || config.grid !== undefined,
     ...(isPriced && { currency: pricing.tariff.currency }),

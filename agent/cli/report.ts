@@ -8,6 +8,7 @@ import { UsageError } from '../config.ts';
 import type { Config } from '../options.ts';
 import { mergeReports } from '../report/merge.ts';
 import type { Report } from '../report/report.ts';
+import { present } from '../report/present.ts';
 import { parseReport } from '../report/schema.ts';
 import { findRun, listRuns } from '../ledger/runs.ts';
 import { PRICING_OPTIONS, REPORT_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
@@ -113,6 +114,6 @@ async function traceReport(
   const metered = await meterTraces([path], { config, pricing, context, speed: 'max' });
   return {
     report: reportOf(metered.books, { ...metered, config, pricing, context }),
-    profile: metered.charges.profile,
+    ...present({ profile: metered.charges.profile }),
   };
 }

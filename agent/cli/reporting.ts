@@ -15,9 +15,10 @@ import type { Report, ReportMachine } from '../report/report.ts';
 import type { Traffic } from '../source/traffic.ts';
 import { wallNow } from '../clock.ts';
 import { wantsColour, type Context, type Screen } from './context.ts';
+import type { Charges } from './charges.ts';
 import { extrasOf } from './extras.ts';
 import { feedWarnings } from './feed-warnings.ts';
-import type { Charges, Pricing } from './pricing.ts';
+import type { Pricing } from './pricing.ts';
 import { withLevers } from './run-levers.ts';
 
 /** What a report is made of beside the books. */

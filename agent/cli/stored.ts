@@ -1,8 +1,9 @@
 // A stored run as a report: as its books were kept, or under another tariff, zone or PUE, as if measured so.
 
 import { openClock } from '../clock.ts';
-import { refillAccount, readRun } from '../ledger/read-run.ts';
+import { readRunFacts, rechargeAccount } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
+import { present } from '../report/present.ts';
 import { parseMachine } from '../report/schema.ts';
 import type { Context } from './context.ts';
 import { isRepriced, keptPricing } from './kept-pricing.ts';
@@ -17,14 +18,13 @@ export async function storedReport(
   options: { readonly context: Context; readonly config?: Config },
 ): Promise<DrawableReport> {
   const { context, config = {} } = options;
-  const kept = await readRun(stateDirectory, id);
-  const merged = await keptPricing(kept.facts['pricing'], config);
+  const facts = await readRunFacts(stateDirectory, id);
+  const merged = await keptPricing(facts['pricing'], config);
   const pricing = await openPricing(merged, context, openClock());
   await refreshFeeds(pricing, context);
-  const charges = await pricing.openCharges();
   // Charged anew even under the tariff that was kept: the bill's rows are not stored, and the sums come out the same.
-  const { account, stored } = await refillAccount(stateDirectory, id, (interval) =>
-    charges.charge(interval),
+  const { account, stored, charges } = await rechargeAccount(stateDirectory, id, () =>
+    pricing.openCharges(),
   );
   if (isRepriced(config)) await refuseGap(pricing, stored);
   if (!stored.closed) {
@@ -44,5 +44,5 @@ export async function storedReport(
     ...counts,
     ...(machine === undefined ? {} : { machine }),
   });
-  return { report, profile: charges.profile };
+  return { report, ...present({ profile: charges.profile }) };
 }

@@ -245,7 +245,7 @@ async function restore(directory: string, names: readonly string[], run: Run): P
         account = createAccount(run, event.checkpoint);
         attribution = [];
       } else if (event.kind === 'attribution') attribution.push(event.record);
-      else if (carriesTotals(event)) replay(account, event, (interval) => interval);
+      else if (carriesTotals(event)) replay(account, event);
     });
     for (const warning of damageWarnings(path, end.damage)) account.addWarning(warning);
   }

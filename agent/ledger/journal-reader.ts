@@ -60,7 +60,7 @@ export const endOfJournal = (path: string): Promise<JournalEnd> =>
   eachOf(readJournal(path), () => undefined);
 
 /** Whole lines without their newlines; what stands after the last newline is torn and not yielded. */
-async function* linesOf(path: string): AsyncGenerator<Buffer, void> {
+export async function* linesOf(path: string): AsyncGenerator<Buffer, void> {
   await using file = await openForReading(path);
   let rest: Buffer = Buffer.alloc(0);
   for (;;) {

@@ -20,7 +20,12 @@ export interface JournalDamage {
   unknownRecords: number;
 }
 
-const NO_DAMAGE: JournalDamage = { damagedBytes: 0, missingRecords: 0, unknownRecords: 0 };
+/** A sound journal's. */
+export const NO_DAMAGE: Readonly<JournalDamage> = {
+  damagedBytes: 0,
+  missingRecords: 0,
+  unknownRecords: 0,
+};
 
 /** How reading ended. */
 export interface RecordsEnd extends JournalEnd {

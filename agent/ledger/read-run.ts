@@ -1,14 +1,34 @@
 // A stored run read back: streaming, in the order in which it was measured, so that its intervals can be charged anew
-// and folded into the books exactly as if they had been measured so.
+// and folded into the books exactly as if they had been measured so. From its journal, or from its columns, which say the
+// same.
 
 import { createAccount, type Account } from '../account.ts';
-import type { ChargedInterval, Run, Warning } from '../model.ts';
+import type { Charge, ChargedInterval, Interval, Run, Warning } from '../model.ts';
 import { instant, type Instant } from '../units.ts';
+import { chargeAt, intervalAt, type IntervalColumns, type RowSpan } from '../interval-columns.ts';
+import { ColumnsError, readColumns, readSeal, type ColumnsReader } from './columns-reader.ts';
+import type { Seal } from './columns.ts';
+import type { ColumnsWriter } from './columns-writer.ts';
+import { decodeRecord } from './decode.ts';
 import { eachOf } from './each-of.ts';
+import { decodeFrame } from './frame.ts';
+import { linesOf } from './journal-reader.ts';
 import { LedgerError } from './ledger-error.ts';
-import { damageWarnings, readRecords, type LedgerEvent, type RecordsEnd } from './read-records.ts';
+import {
+  damageWarnings,
+  NO_DAMAGE,
+  readRecords,
+  type JournalDamage,
+  type LedgerEvent,
+  type RecordsEnd,
+} from './read-records.ts';
 import { JOURNAL_VERSION } from './records.ts';
-import { runJournalPath } from './state-dir.ts';
+import { runColumnsPath, runJournalPath } from './state-dir.ts';
+
+const EVENTS_PER_BREATH = 1024;
+// A line says what it is right behind its checksum and number.
+const FACTS = '{"kind":"facts"';
+const FACTS_WITHIN_BYTES = 48;
 
 /** What stands in a run's journal beside its intervals. */
 export interface StoredRun {
@@ -24,23 +44,10 @@ export interface StoredRun {
   readonly resumedSeconds: readonly Instant[];
   /** Damage of the journal itself; what the run warned of is among the events. */
   readonly warnings: readonly Warning[];
-  readonly journalEnd: RecordsEnd;
 }
 
-/** Reads a run and calls back for every event in order. @throws LedgerError when there is no readable journal. */
-export async function readRun(
-  stateDirectory: string,
-  id: string,
-  onEvent: (event: LedgerEvent) => void = () => undefined,
-): Promise<StoredRun> {
-  const path = runJournalPath(stateDirectory, id);
-  const story = newStory();
-  const end = await eachOf(readRecords(path), (event) => {
-    note(path, story, event);
-    onEvent(event);
-  });
-  return storedRun(path, story, end);
-}
+/** What a run tells beside its intervals. */
+type RunEvent = Exclude<LedgerEvent, { kind: 'slot' }>;
 
 interface Story {
   run: Run | undefined;
@@ -60,7 +67,7 @@ const newStory = (): Story => ({
   resumedSeconds: [],
 });
 
-function note(path: string, story: Story, event: LedgerEvent): void {
+function note(path: string, story: Story, event: RunEvent): void {
   switch (event.kind) {
     case 'run':
       if (event.version > JOURNAL_VERSION) throw tooNew(path, event.version);
@@ -71,11 +78,6 @@ function note(path: string, story: Story, event: LedgerEvent): void {
       story.closed = false;
       story.exitCode = undefined;
       story.resumedSeconds.push(event.atSeconds);
-      return;
-    case 'slot':
-      for (const { endSeconds } of event.intervals) {
-        story.endSeconds = Math.max(story.endSeconds, endSeconds);
-      }
       return;
     case 'facts':
       story.facts = { ...story.facts, ...event.facts };
@@ -99,7 +101,7 @@ function note(path: string, story: Story, event: LedgerEvent): void {
   }
 }
 
-function storedRun(path: string, story: Story, journalEnd: RecordsEnd): StoredRun {
+function storedRun(path: string, story: Story, damage: JournalDamage): StoredRun {
   const { run, closed, exitCode, facts, resumedSeconds } = story;
   if (run === undefined) {
     const message = `Cannot read the run in ${path}: it has no header. Its Wattmeter died as it began, or the file is damaged.`;
@@ -112,8 +114,7 @@ function storedRun(path: string, story: Story, journalEnd: RecordsEnd): StoredRu
     ...(exitCode === undefined ? {} : { exitCode }),
     facts,
     resumedSeconds,
-    warnings: damageWarnings(path, journalEnd.damage),
-    journalEnd,
+    warnings: damageWarnings(path, damage),
   };
 }
 
@@ -128,37 +129,163 @@ export interface RefilledRun {
   readonly stored: StoredRun;
 }
 
+/** One that was refilled from the journal, which its writer may go on with. */
+export interface RefilledJournal extends RefilledRun {
+  readonly journalEnd: RecordsEnd;
+}
+
 /**
- * Folds a stored run into a new account: its books are those that were measured, or, when `charge` is given, those
- * that would have been under another tariff, zone or PUE. @throws LedgerError when the run cannot be read.
+ * Folds a stored run's journal into a new account: its books are those that were measured. `columns` are told all of it.
+ * @throws LedgerError when the run cannot be read.
  */
 export async function refillAccount(
   stateDirectory: string,
   id: string,
-  charge: (interval: ChargedInterval) => ChargedInterval = (interval) => interval,
-): Promise<RefilledRun> {
+  columns?: ColumnsWriter,
+): Promise<RefilledJournal> {
+  const path = runJournalPath(stateDirectory, id);
+  const fold = createFold(path, columns);
+  const journalEnd = await readInto(path, fold, { breathe: () => columns?.written() });
+  return { ...fold.end(journalEnd.damage), journalEnd };
+}
+
+/** What charges intervals anew: one by one, or a block of columns at once, which comes to the same. */
+interface Charges {
+  charge(interval: Interval): Charge;
+  chargeRows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
+}
+
+/**
+ * Folds a stored run into a new account as it would have been under another tariff, zone or PUE. `openCharges` is asked
+ * again where what was read turns out to be damaged and is read elsewhere.
+ * @throws LedgerError when the run cannot be read.
+ */
+export async function rechargeAccount<Opened extends Charges>(
+  stateDirectory: string,
+  id: string,
+  openCharges: () => Promise<Opened>,
+): Promise<RefilledRun & { readonly charges: Opened }> {
+  const path = runJournalPath(stateDirectory, id);
+  const columnsPath = runColumnsPath(stateDirectory, id);
+  const seal = await readSeal(columnsPath, path);
+  if (seal !== undefined) {
+    try {
+      const charges = await openCharges();
+      const fold = createFold(path);
+      await readColumns(columnsPath, { ...fold, rows: rowFold(fold, charges, seal) });
+      return { ...fold.end(NO_DAMAGE), charges };
+    } catch (error) {
+      if (!(error instanceof ColumnsError)) throw error;
+    }
+  }
+  const charges = await openCharges();
+  const fold = createFold(path);
+  const { damage } = await readInto(path, fold, { charge: (one) => charges.charge(one) });
+  return { ...fold.end(damage), charges };
+}
+
+/** Folds rows: as columns, or as intervals where windows may meet them. */
+function rowFold(fold: Fold, charges: Charges, { hasWindows }: Seal): ColumnsReader['rows'] {
+  return (columns, span, uuidOf) => {
+    charges.chargeRows(columns, span, uuidOf);
+    if (!hasWindows) return fold.rows(columns, span, uuidOf);
+    for (let row = span.from; row < span.to; row += 1) {
+      const interval = intervalAt(columns, row, uuidOf);
+      fold.interval({ ...interval, charge: chargeAt(columns, row) });
+    }
+  };
+}
+
+/** What a run's books were kept under, without reading its intervals. @throws LedgerError when it cannot be read. */
+export async function readRunFacts(
+  stateDirectory: string,
+  id: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const path = runJournalPath(stateDirectory, id);
+  return (await readSeal(runColumnsPath(stateDirectory, id), path))?.facts ?? readFacts(path);
+}
+
+/** A run that is being read: its events and intervals become its story and its account. */
+interface Fold {
+  record(event: RunEvent): void;
+  interval(interval: ChargedInterval): void;
+  rows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
+  end(damage: JournalDamage): RefilledRun;
+}
+
+function createFold(path: string, columns?: ColumnsWriter): Fold {
+  const story = newStory();
   let account: Account | undefined;
-  const stored = await readRun(stateDirectory, id, (event) => {
-    if (event.kind === 'run') account ??= createAccount(event.run);
-    if (account !== undefined) replay(account, event, charge);
+  return {
+    record(event) {
+      note(path, story, event);
+      if (event.kind === 'run') account ??= createAccount(event.run);
+      if (account !== undefined) replay(account, event);
+      columns?.addRecord(event);
+    },
+    interval(interval) {
+      story.endSeconds = Math.max(story.endSeconds, interval.endSeconds);
+      account?.add(interval);
+      columns?.addInterval(interval);
+    },
+    rows(rows, span, uuidOf) {
+      for (let row = span.from; row < span.to; row += 1)
+        story.endSeconds = Math.max(story.endSeconds, rows.numbers.endSeconds[row] ?? NaN);
+      account?.addRows(rows, span, uuidOf);
+    },
+    end(damage) {
+      const stored = storedRun(path, story, damage);
+      // A journal without a header is refused above, so there is an account; a fresh one would do as well.
+      const filled = account ?? createAccount(stored.run);
+      for (const warning of stored.warnings) filled.addWarning(warning);
+      return { account: filled, stored };
+    },
+  };
+}
+
+/**
+ * Reads a journal, its intervals charged anew by `charge` where there is one; `breathe` is waited for now and then, so
+ * that what is made of it can keep up.
+ */
+function readInto(
+  path: string,
+  fold: Fold,
+  {
+    charge,
+    breathe,
+  }: {
+    readonly charge?: (interval: Interval) => Charge;
+    readonly breathe?: () => Promise<void> | undefined;
+  },
+): Promise<RecordsEnd> {
+  let count = 0;
+  return eachOf(readRecords(path), (event) => {
+    if (event.kind !== 'slot') fold.record(event);
+    else if (charge === undefined) for (const one of event.intervals) fold.interval(one);
+    else for (const one of event.intervals) fold.interval({ ...one, charge: charge(one) });
+    count += 1;
+    return count % EVENTS_PER_BREATH === 0 ? breathe?.() : undefined;
   });
-  // readRun refuses a journal without a header, so there is one here; a fresh account would do as well.
-  account ??= createAccount(stored.run);
-  for (const warning of stored.warnings) account.addWarning(warning);
-  return { account, stored };
+}
+
+/** The facts of a journal, its other lines passed over unread. */
+async function readFacts(path: string): Promise<Readonly<Record<string, unknown>>> {
+  let facts: Readonly<Record<string, unknown>> = {};
+  for await (const line of linesOf(path)) {
+    if (!line.subarray(0, FACTS_WITHIN_BYTES).includes(FACTS)) continue;
+    const record = decodeRecord(decodeFrame(line)?.record);
+    if (record?.kind === 'facts') facts = { ...facts, ...record.facts };
+  }
+  return facts;
 }
 
 /** Tells an account what a journal tells. */
-export function replay(
-  account: Account,
-  event: LedgerEvent,
-  charge: (interval: ChargedInterval) => ChargedInterval,
-): void {
+export function replay(account: Account, event: LedgerEvent): void {
   switch (event.kind) {
     case 'device':
       return account.addDevice(event.device, event.sensor);
     case 'slot':
-      for (const interval of event.intervals) account.add(charge(interval));
+      for (const interval of event.intervals) account.add(interval);
       return;
     case 'window-open':
       return account.openWindow(event.name, event.startSeconds);

@@ -9,12 +9,13 @@ import type { RunSummary } from '../snapshot.ts';
 import { encodeFrame } from './frame.ts';
 import { journalFile } from './journal-file.ts';
 import { causeOf, LedgerError } from './ledger-error.ts';
+import { createColumnsWriter } from './columns-writer.ts';
 import { refillAccount, type RefilledRun } from './read-run.ts';
 import type { LedgerRecord } from './records.ts';
 import { openLocked } from './resume-run.ts';
 import type { RunEnd } from './run-ledger.ts';
 import { runIds } from './runs.ts';
-import { runJournalPath } from './state-dir.ts';
+import { runColumnsPath, runJournalPath } from './state-dir.ts';
 import { readSummary } from './read-summary.ts';
 import { writeSummary } from './summary.ts';
 
@@ -46,9 +47,11 @@ async function recoverRun(stateDirectory: string, id: string): Promise<RunSummar
   await using file = handle;
   // Another recovery may have been here between the look and the lock.
   if ((await readSummary(stateDirectory, id)) !== undefined) return undefined;
-  const refilled = await refillAccount(stateDirectory, id);
+  const columns = createColumnsWriter(runColumnsPath(stateDirectory, id));
+  const refilled = await refillAccount(stateDirectory, id, columns);
   const end = endOf(refilled);
-  const { journalEnd, closed, run } = refilled.stored;
+  const { journalEnd, stored } = refilled;
+  const { closed, run } = stored;
   if (!closed) {
     const records = [recoveredWarning(end.endSeconds), { kind: 'end', ...end }] as const;
     const lines = (records satisfies readonly LedgerRecord[]).map((record, i) =>
@@ -58,7 +61,11 @@ async function recoverRun(stateDirectory: string, id: string): Promise<RunSummar
     await journal.truncate(journalEnd.goodBytes);
     await journal.write(Buffer.concat(lines), journalEnd.goodBytes);
     await journal.sync();
+    for (const record of records) columns.addRecord(record);
   }
+  // Damage is to be said at every reading, and only the journal shows it.
+  if (stored.warnings.length > 0) await columns.abandon();
+  else await columns.seal((await file.stat()).size);
   const summary: RunSummary = { ...run, state: 'closed', ...end };
   await writeSummary(stateDirectory, summary);
   return closed ? undefined : summary;

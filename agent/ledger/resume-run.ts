@@ -5,13 +5,14 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { Account } from '../account.ts';
 import type { ChargedInterval } from '../model.ts';
 import { joules, kilowattHours, seconds, type Instant } from '../units.ts';
+import { createColumnsWriter } from './columns-writer.ts';
 import { journalFile } from './journal-file.ts';
 import { LedgerError } from './ledger-error.ts';
 import { lockForWriting } from './lock.ts';
 import { refillAccount, type StoredRun } from './read-run.ts';
 import type { LedgerRecord } from './records.ts';
 import { openRunJournal, runLedger, type RunLedger, type RunLedgerOptions } from './run-ledger.ts';
-import { runJournalPath, unwritable } from './state-dir.ts';
+import { runColumnsPath, runJournalPath, unwritable } from './state-dir.ts';
 import { removeSummary } from './summary.ts';
 import { createDeviceNumbers, createWriter } from './writer.ts';
 
@@ -32,22 +33,27 @@ export async function resumeRunLedger(
   const { stateDirectory, id, atSeconds } = options;
   const file = await openLocked(runJournalPath(stateDirectory, id), id);
   try {
-    const { account, stored } = await refillAccount(stateDirectory, id);
-    const { goodBytes, nextSequence } = stored.journalEnd;
+    const columns = createColumnsWriter(runColumnsPath(stateDirectory, id));
+    const { account, stored, journalEnd } = await refillAccount(stateDirectory, id, columns);
+    const { goodBytes, nextSequence } = journalEnd;
+    // Damage is to be said at every reading, and only the journal shows it.
+    if (stored.warnings.length > 0) void columns.abandon();
     await removeSummary(stateDirectory, id);
     await file.truncate(goodBytes);
     const start = { file: journalFile(file), lengthBytes: goodBytes, nextSequence };
-    const journal = openRunJournal(options, id, () => Promise.resolve(start));
+    const journal = openRunJournal(options, id, columns, () => Promise.resolve(start));
     const resume = { kind: 'resume', atSeconds, writer: options.writer } satisfies LedgerRecord;
     void journal.append(resume, true);
+    columns.addRecord(resume);
     const { devices } = account.books({ endSeconds: stored.endSeconds });
-    const writer = createWriter(() => journal, createDeviceNumbers(devices));
+    const writer = createWriter(() => journal, createDeviceNumbers(devices), columns);
     const hole = devices.map(({ device }) => holeOf(device.uuid, stored.endSeconds, atSeconds));
     if (atSeconds > stored.endSeconds) {
       for (const interval of hole) account.add(interval);
       await writer.addSlot(hole);
     }
-    return { ledger: runLedger(options, stored.run, journal, writer), account, stored };
+    const ledger = runLedger(options, stored.run, { journal, columns, writer });
+    return { ledger, account, stored };
   } catch (error) {
     await file.close();
     throw error;

@@ -5,6 +5,7 @@ import { open, rename, rm } from 'node:fs/promises';
 
 import type { Run } from '../model.ts';
 import type { Instant, Joules } from '../units.ts';
+import { createColumnsWriter, type ColumnsWriter } from './columns-writer.ts';
 import { journalFile } from './journal-file.ts';
 import { Journal, type JournalStart, type LedgerFault } from './journal.ts';
 import { causeOf } from './ledger-error.ts';
@@ -16,6 +17,7 @@ import {
   FILE_MODE,
   makeDirectory,
   makeDirectoryNow,
+  runColumnsPath,
   runDirectory,
   runJournalPath,
   runsDirectory,
@@ -53,6 +55,7 @@ export interface RunLedgerOptions {
 
 // CMD has exited and its exit code waits.
 const CLOSE_SECONDS = 0.5;
+const SEAL_SECONDS = 0.2;
 
 /**
  * A new run's id, its directory made at once because the path of its socket is handed to CMD. Never throws: where the
@@ -121,25 +124,32 @@ export function createRunLedger(
   const { stateDirectory } = options;
   const id = options.run.id ?? reserveRun(stateDirectory, options.run.startSeconds);
   const run: Run = { ...options.run, id };
-  const journal = openRunJournal(options, run.id, () => createJournal(stateDirectory, run.id));
-  void journal.append(
-    { kind: 'run', version: JOURNAL_VERSION, run, writer: options.writer } satisfies LedgerRecord,
-    true,
-  );
-  return runLedger(
-    options,
+  const columns = createColumnsWriter(runColumnsPath(stateDirectory, id));
+  const journal = openRunJournal(options, id, columns, () => createJournal(stateDirectory, id));
+  const head: LedgerRecord = {
+    kind: 'run',
+    version: JOURNAL_VERSION,
     run,
-    journal,
-    createWriter(() => journal, createDeviceNumbers()),
-  );
+    writer: options.writer,
+  };
+  void journal.append(head, true);
+  columns.addRecord(head);
+  const writer = createWriter(() => journal, createDeviceNumbers(), columns);
+  return runLedger(options, run, { journal, columns, writer });
+}
+
+/** The open files of a run, and the hand on them. */
+interface RunFiles {
+  readonly journal: Journal;
+  readonly columns: ColumnsWriter;
+  readonly writer: LedgerWriter;
 }
 
 /** The ledger of a run whose journal is open. */
 export function runLedger(
   options: RunLedgerOptions,
   run: Run,
-  journal: Journal,
-  writer: LedgerWriter,
+  { journal, columns, writer }: RunFiles,
 ): RunLedger {
   const { stateDirectory } = options;
   return {
@@ -147,8 +157,14 @@ export function runLedger(
     run,
     directory: runDirectory(stateDirectory, run.id),
     async close(end) {
-      void journal.append({ kind: 'end', ...end } satisfies LedgerRecord, true);
-      if (!(await journal.close(CLOSE_SECONDS))) return false;
+      const last: LedgerRecord = { kind: 'end', ...end };
+      void journal.append(last, true);
+      columns.addRecord(last);
+      if (!(await journal.close(CLOSE_SECONDS))) {
+        void columns.abandon();
+        return false;
+      }
+      await within(SEAL_SECONDS, columns.seal(journal.writtenBytes));
       try {
         await writeSummary(stateDirectory, { ...run, state: 'closed', ...end });
         return true;
@@ -164,6 +180,7 @@ export function runLedger(
 export function openRunJournal(
   options: RunLedgerOptions,
   id: string,
+  columns: ColumnsWriter,
   openFile: () => Promise<JournalStart>,
 ): Journal {
   const { stateDirectory, flushSeconds, onFault } = options;
@@ -171,8 +188,22 @@ export function openRunJournal(
     path: runJournalPath(stateDirectory, id),
     open: openFile,
     flushSeconds,
-    onFault,
+    onFault: (fault) => {
+      // A journal that lost records is not what the columns hold.
+      if (fault.kind === 'caught-up' && fault.droppedRecords > 0) void columns.abandon();
+      onFault(fault);
+    },
   });
+}
+
+/** Waits for a promise that never rejects, but not for long. */
+async function within(limitSeconds: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitSeconds * 1e3);
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 /** Creates a journal that is locked from the moment it can be seen under its name. */

@@ -7,12 +7,13 @@ import type { Cell } from './records.ts';
 
 // Positions are what journals hold: new methods go to the end.
 const METHODS: readonly Method[] = ['counter', 'integral', 'modelled'];
-const GAP_REASONS: ReadonlySet<string> = new Set([
+/** Every reason that a gap may have. */
+export const GAP_REASONS: readonly string[] = [
   ...READING_STATUS.filter((status) => status !== 'ok'),
   'no-reading',
   'suspended',
   'edge',
-]);
+];
 
 /** One interval as a row; new columns go to the end. */
 export function encodeRow(interval: ChargedInterval, deviceNumber: number): Cell[] {
@@ -149,7 +150,7 @@ function decodeGaps(cell: unknown): ChargedInterval['gapSeconds'] | undefined {
   if (cell === null) return {};
   if (typeof cell !== 'object') return undefined;
   const sound = Object.entries(cell as object).every(
-    ([reason, duration]) => GAP_REASONS.has(reason) && typeof duration === 'number',
+    ([reason, duration]) => GAP_REASONS.includes(reason) && typeof duration === 'number',
   );
   return sound ? (cell as ChargedInterval['gapSeconds']) : undefined;
 }

@@ -39,6 +39,9 @@ export const runDirectory = (stateDirectory: string, id: string): string =>
 /** One run's journal. */
 export const runJournalPath = (stateDirectory: string, id: string): string =>
   join(runDirectory(stateDirectory, id), 'journal');
+/** A closed run's intervals as typed columns, so that pricing a year of them anew takes a second (columns.ts). */
+export const runColumnsPath = (stateDirectory: string, id: string): string =>
+  join(runDirectory(stateDirectory, id), 'columns');
 /** What a closed run amounts to, so that a list need not read journals. */
 export const runSummaryPath = (stateDirectory: string, id: string): string =>
   join(runDirectory(stateDirectory, id), 'summary.json');

@@ -3,6 +3,7 @@
 
 import type { ChargedInterval, Device, Gauges, Sensor, Warning, Window } from '../model.ts';
 import type { Instant } from '../units.ts';
+import type { ColumnsWriter } from './columns-writer.ts';
 import type { Journal, Kept } from './journal.ts';
 import type { LedgerRecord } from './records.ts';
 import { encodeRow } from './slot-rows.ts';
@@ -49,10 +50,19 @@ export function createDeviceNumbers(
   };
 }
 
-/** Writes into whatever journal `journal` returns at the moment: the agent's changes as it rotates. */
-export function createWriter(journal: () => Journal, numbers: DeviceNumbers): LedgerWriter {
-  const append = (record: LedgerRecord, essential: boolean): Promise<Kept> =>
-    journal().append(record, essential);
+/**
+ * Writes into whatever journal `journal` returns at the moment, the agent's changing as it rotates, and into the columns
+ * where there are some.
+ */
+export function createWriter(
+  journal: () => Journal,
+  numbers: DeviceNumbers,
+  columns?: ColumnsWriter,
+): LedgerWriter {
+  const append = (record: LedgerRecord, essential: boolean): Promise<Kept> => {
+    columns?.addRecord(record);
+    return journal().append(record, essential);
+  };
   return {
     addDevice(device, sensor) {
       const { number, known } = numbers.introduce(device, sensor);
@@ -65,7 +75,8 @@ export function createWriter(journal: () => Journal, numbers: DeviceNumbers): Le
         return number === undefined ? [] : [encodeRow(interval, number)];
       });
       if (rows.length === 0) return Promise.resolve('written');
-      return append({ kind: 'slot', rows }, false);
+      for (const interval of intervals) columns?.addInterval(interval);
+      return journal().append({ kind: 'slot', rows } satisfies LedgerRecord, false);
     },
     addGauges(atSeconds, gauges) {
       const pairs = [...gauges].flatMap(([uuid, values]): [number, Gauges][] => {

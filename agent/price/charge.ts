@@ -1,8 +1,8 @@
 // What an interval costs: its facility energy at the price in force when it was used. Pure.
 
 import type { Charge, Interval } from '../model.ts';
-import type { SignedMean } from '../schedule.ts';
-import { toKilowattHours } from '../units.ts';
+import { signed, type SignedMean } from '../schedule.ts';
+import { toKilowattHours, type KilowattHours } from '../units.ts';
 import type { PriceLedger } from './periods.ts';
 import { createPricer, type Pricer } from './pricer.ts';
 import type { Tariff } from './tariff.ts';
@@ -18,6 +18,14 @@ export type EnergyCharge = Pick<
   | 'aliasCostAmount'
 >;
 
+/** What of an interval is priced. */
+export type PricedUse = Pick<Interval, 'startSeconds' | 'endSeconds' | 'energyJoules'> & {
+  readonly uncertainty: Pick<
+    Interval['uncertainty'],
+    'gainJoules' | 'offsetJoules' | 'aliasJoules'
+  >;
+};
+
 /**
  * Prices an interval, its energy spread evenly over it (ECONOMICS.md §2), and books it in the ledger of price periods
  * where there is one. Parts at a negative price are a credit, so that cost and credit both only grow. The uncertainty
@@ -26,7 +34,7 @@ export type EnergyCharge = Pick<
  * else.
  */
 export function chargeInterval(
-  interval: Interval,
+  interval: PricedUse,
   pricer: Pricer,
   powerUsageEffectiveness: number,
   ledger?: PriceLedger,
@@ -52,7 +60,7 @@ export function chargeInterval(
 
 /** The same under a tariff whose price does not depend on what was used before; a tiered one needs a pricer of its run. */
 export function priceInterval(
-  interval: Interval,
+  interval: PricedUse,
   tariff: Tariff,
   powerUsageEffectiveness: number,
 ): EnergyCharge {
@@ -64,14 +72,25 @@ export function priceInterval(
 
 // A pricer books what it is asked for, so it is asked once: for the mean alone, or for the slices it is made of.
 function meanPrice(
-  { startSeconds, endSeconds }: Interval,
-  energy: number,
+  { startSeconds, endSeconds }: PricedUse,
+  energy: KilowattHours,
   pricer: Pricer,
   ledger: PriceLedger | undefined,
 ): SignedMean | undefined {
-  if (ledger === undefined || energy === 0 || endSeconds <= startSeconds) {
-    return pricer.meanOver(startSeconds, endSeconds, energy);
+  const isBooked = ledger !== undefined && energy !== 0 && endSeconds > startSeconds;
+  // Nearly every interval lies within one price, and a year of them is to be priced in a second.
+  const one = pricer.onePrice(startSeconds, endSeconds, energy);
+  if (one !== undefined) {
+    if (isBooked)
+      ledger.add({
+        startSeconds,
+        endSeconds,
+        energyKilowattHours: energy,
+        pricePerKilowattHour: one,
+      });
+    return signed(one);
   }
+  if (!isBooked) return pricer.meanOver(startSeconds, endSeconds, energy);
   let positive = 0;
   let negative = 0;
   let isKnown = true;

@@ -14,36 +14,49 @@ interface PricePeriod {
 /** Adds up energy price by price, of any number of devices, in about the order of time. */
 export interface PriceLedger {
   add(slice: PricedSlice): void;
+  /** The period that energy of that time and price belongs to, to be added to by `addToPeriod`. */
+  periodOf(start: Instant, end: Instant, price: number): OpenPeriod;
   /** In time order. Energy without a price is in none of them. */
   periods(): PricePeriod[];
 }
 
-interface Tally {
+/** A row of the bill that still grows. */
+export interface OpenPeriod {
   start: number;
   end: number;
   energy: number;
   readonly price: number;
 }
 
+/** Whether energy over [start, end) at that price belongs to the period as it stands. */
+export const belongsTo = (period: OpenPeriod, start: number, end: number, price: number): boolean =>
+  period.price === price && start <= period.end && period.start <= end;
+
+/** Adds kWh over [start, end) to their period. */
+export function addToPeriod(period: OpenPeriod, start: number, end: number, energy: number): void {
+  period.start = Math.min(period.start, start);
+  period.end = Math.max(period.end, end);
+  period.energy += energy;
+}
+
 /** An empty ledger. */
 export function openPriceLedger(): PriceLedger {
-  const byPrice = new Map<number, Tally[]>();
+  const byPrice = new Map<number, OpenPeriod[]>();
+  const periodOf = (start: Instant, end: Instant, price: number): OpenPeriod => {
+    const periods = byPrice.get(price) ?? [];
+    byPrice.set(price, periods);
+    // A late interval (a bridged gap) belongs to an earlier stretch of its price; mostly it is the newest.
+    const known = periods.findLast((period) => belongsTo(period, start, end, price));
+    const period = known ?? { start, end, energy: 0, price };
+    if (known === undefined) periods.push(period);
+    return period;
+  };
   return {
+    periodOf,
     add({ startSeconds, endSeconds, energyKilowattHours, pricePerKilowattHour: price }) {
       if (price === undefined) return;
-      const tallies = byPrice.get(price) ?? [];
-      byPrice.set(price, tallies);
-      // A late interval (a bridged gap) belongs to an earlier stretch of its price; mostly it is the newest.
-      const tally = tallies.findLast(
-        ({ start, end }) => startSeconds <= end && start <= endSeconds,
-      );
-      if (tally === undefined) {
-        tallies.push({ start: startSeconds, end: endSeconds, energy: energyKilowattHours, price });
-        return;
-      }
-      tally.start = Math.min(tally.start, startSeconds);
-      tally.end = Math.max(tally.end, endSeconds);
-      tally.energy += energyKilowattHours;
+      const period = periodOf(startSeconds, endSeconds, price);
+      addToPeriod(period, startSeconds, endSeconds, energyKilowattHours);
     },
     periods: () =>
       [...byPrice.values()]

@@ -2,7 +2,7 @@
 // one part of pricing that remembers. Pure apart from the count it keeps.
 
 import { calendarOf, type Calendar, type LocalMonth } from '../local-time.ts';
-import { meanOver, slicesOf, type Schedule, type SignedMean } from '../schedule.ts';
+import { meanOver, signed, slicesOf, type Schedule, type SignedMean } from '../schedule.ts';
 import { instant, kilowattHours, type Instant, type KilowattHours } from '../units.ts';
 import { runningIntegral, type RunningIntegral } from './running-integral.ts';
 import type { EnergyBlock, Tariff, Tiers } from './tariff.ts';
@@ -26,6 +26,8 @@ export interface MonthUse {
 
 /** Prices facility energy; devices of one slot may come in any order. */
 export interface Pricer {
+  /** Books kWh at the price that holds over all of [start, end); where several do, or none, undefined and nothing booked. */
+  onePrice(start: Instant, end: Instant, energy: number): number | undefined;
   /** Books kWh, spread evenly over [start, end), and says what each part of them costs. */
   price(start: Instant, end: Instant, energy: number): readonly PricedSlice[];
   /** The same as one mean price, split by sign as `meanOver` of a schedule; undefined where any part has no price. */
@@ -50,6 +52,8 @@ export function createPricer(tariff: Tariff, use: readonly MonthUse[] = []): Pri
 
 function schedulePricer({ price }: Tariff): Pricer {
   return {
+    onePrice: (start, end) =>
+      (price.nextChange(start) ?? Infinity) >= end ? price.valueAt(start) : undefined,
     price: (start, end, energy) =>
       [...slicesOf(price, start, end)].map((slice) => ({
         startSeconds: slice.startSeconds,
@@ -80,11 +84,15 @@ function tierPricer(tariff: TieredTariff, use: readonly MonthUse[]): Pricer {
       const share = (energy * (to - from)) / (end - start);
       return fill(monthAt(from), tariff.tiers, from, to, share);
     });
+  const onePrice = (start: Instant, end: Instant, energy: number): number | undefined =>
+    withinOneBlock(tariff, monthAt(start), start, end, energy);
   return {
+    onePrice,
     price,
-    meanOver: (start, end, energy) =>
-      withinOneBlock(tariff, monthAt(start), start, end, energy) ??
-      signedMean(price(start, end, energy), energy),
+    meanOver: (start, end, energy) => {
+      const one = onePrice(start, end, energy);
+      return one === undefined ? signedMean(price(start, end, energy), energy) : signed(one);
+    },
     use: () => [
       ...use.filter(({ month }) => !months.has(month)),
       ...[...months].map(([month, { usedKilowattHours }]) => ({ month, usedKilowattHours })),
@@ -102,7 +110,7 @@ function withinOneBlock(
   start: Instant,
   end: Instant,
   energy: number,
-): SignedMean | undefined {
+): number | undefined {
   if (siteLoadKilowatts !== undefined || end > month.month.endSeconds) return undefined;
   if ((tiers.period.nextChange(start) ?? Infinity) < end) return undefined;
   const blocks = tiers.blocks[tiers.period.valueAt(start) ?? -1];
@@ -111,8 +119,7 @@ function withinOneBlock(
   if (block === undefined || used + energy > (block.upToKilowattHours ?? Infinity))
     return undefined;
   month.usedKilowattHours += energy;
-  const price = block.pricePerKilowattHour;
-  return price < 0 ? { positive: 0, negative: price } : { positive: price, negative: 0 };
+  return block.pricePerKilowattHour;
 }
 
 function openMonth(

@@ -5,7 +5,12 @@ import type { PowerSeries } from './power-profile.ts';
 
 /** Gathers intervals into at most MAX_BUCKETS stretches of equal length. */
 export interface PowerProfile {
-  add(interval: Interval): void;
+  add(
+    interval: Pick<
+      Interval,
+      'uuid' | 'startSeconds' | 'endSeconds' | 'energyJoules' | 'observedSeconds'
+    >,
+  ): void;
   /** Power of all devices together, W; NaN where one of them was not observed, because a gap is not 0 W. */
   series(): PowerSeries;
 }

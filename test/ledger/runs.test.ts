@@ -101,18 +101,6 @@ describe('a stored run', () => {
     );
   });
 
-  test('can be charged anew, as if measured under another tariff', async () => {
-    await using state = await temporaryDirectory();
-    const id = await closedRun(state.path);
-    const dearer = interval({ pricePerKilowattHour: 0.5 }).charge;
-    const { account } = await refillAccount(state.path, id, (one) => ({ ...one, charge: dearer }));
-    const measured = await refillAccount(state.path, id);
-    expect(account.totalsOf('GPU-a')?.costAmount).toBeCloseTo(
-      2 * (measured.account.totalsOf('GPU-a')?.costAmount ?? NaN),
-      12,
-    );
-  });
-
   test('remembers what its books were kept under', async () => {
     await using state = await temporaryDirectory();
     const ledger = createRun(state.path);
