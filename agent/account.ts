@@ -104,10 +104,7 @@ export interface Account {
   addDevice(device: Device, sensor: Sensor): void;
   /** @throws when the interval's device was never introduced. */
   add(interval: ChargedInterval): void;
-  /**
-   * Adds charged rows of any devices, in their order, to an account that no window is announced to: the same, to the last
-   * bit, as one by one. @throws when a device was never introduced, or a window was announced.
-   */
+  /** Adds charged rows of any devices, in their order: the same, to the last bit, as one by one. */
   addRows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
   /** A window has begun and its end is not known yet; `addWindow` of the same name and start closes it. */
   openWindow(name: string, startSeconds: Instant): void;
@@ -143,8 +140,15 @@ interface Line {
   readonly warnings: WarningList;
 }
 
-/** Opens the books of a run: empty, or going on where a checkpoint of earlier ones stopped. */
-export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account {
+/**
+ * Opens the books of a run: empty, or going on where a checkpoint of earlier ones stopped. Where it is known that no
+ * window will be announced (`hasWindows` false), nothing is remembered for one.
+ */
+export function createAccount(
+  run: Run,
+  checkpoint?: AccountCheckpoint,
+  { hasWindows = true }: { readonly hasWindows?: boolean } = {},
+): Account {
   const lines = new Map<string, Line>();
   const windows = createWindowFolder();
   const warnings = createWarningList();
@@ -166,7 +170,7 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
       known.device = device;
       known.sensor = sensor;
     }
-    if (countsInWindows(device)) windows.addDevice(device.uuid);
+    if (hasWindows && countsInWindows(device)) windows.addDevice(device.uuid);
   };
   for (const line of structuredClone(checkpoint?.devices ?? [])) {
     addDevice(line.device, line.sensor, restoredTally(line.tally), line.idle);
@@ -181,14 +185,13 @@ export function createAccount(run: Run, checkpoint?: AccountCheckpoint): Account
       windows.add(interval);
     },
     addRows(columns, span, uuidOf) {
-      if (windows.isAnnounced)
-        throw new Error('Rows are added to an account without windows only.');
       for (const [device, rows] of rowsByDevice(columns, span).entries()) {
         if (rows === undefined) continue;
         const line = lineOf(uuidOf(device));
         tallyRows(line.tally, columns, rows, uuidOf);
         tallyIdleRows(line.idle, columns, rows, uuidOf);
       }
+      windows.addRows(columns, span, uuidOf);
     },
     openWindow: (name, startSeconds) => windows.open(name, startSeconds),
     addWindow: (window) => windows.close(window),

@@ -1,7 +1,7 @@
 // Charged intervals as columns of doubles: whoever remembers thousands of them, or reads millions back, makes no object
 // of each. NaN is absent: no interval holds one, because meters and journals refuse it. Pure.
 
-import type { Charge, Interval, Method } from './model.ts';
+import type { Charge, ChargedInterval, Interval, Method } from './model.ts';
 import { grams, instant, joules, kilowattHours, seconds, watts } from './units.ts';
 
 // Positions are what stored columns hold: new methods go to the end.
@@ -34,7 +34,17 @@ export const INTERVAL_COLUMNS = [
 ] as const;
 export type IntervalColumn = (typeof INTERVAL_COLUMNS)[number];
 /** What an interval costs and emits; it changes with the tariff, so it is not stored. */
-type ChargeColumn = keyof Charge;
+const CHARGE_COLUMNS = [
+  'facilityKilowattHours',
+  'costAmount',
+  'creditAmount',
+  'gainCostAmount',
+  'offsetCostAmount',
+  'aliasCostAmount',
+  'locationBasedGrams',
+  'marketBasedGrams',
+] as const;
+type ChargeColumn = keyof Charge & (typeof CHARGE_COLUMNS)[number];
 
 type GapSeconds = Interval['gapSeconds'];
 
@@ -55,22 +65,12 @@ export interface RowSpan {
 
 /** Columns without a row. */
 export function newIntervalColumns(capacity: number): IntervalColumns {
-  const column = (): Float64Array => new Float64Array(capacity);
-  const numbers = Object.fromEntries(INTERVAL_COLUMNS.map((name) => [name, column()]));
+  const names = [...INTERVAL_COLUMNS, ...CHARGE_COLUMNS];
+  const numbers = Object.fromEntries(names.map((name) => [name, new Float64Array(capacity)]));
   return {
     capacity,
     length: 0,
-    numbers: {
-      ...(numbers as Record<IntervalColumn, Float64Array>),
-      facilityKilowattHours: column(),
-      costAmount: column(),
-      creditAmount: column(),
-      gainCostAmount: column(),
-      offsetCostAmount: column(),
-      aliasCostAmount: column(),
-      locationBasedGrams: column(),
-      marketBasedGrams: column(),
-    },
+    numbers: numbers as Record<(typeof names)[number], Float64Array>,
     gaps: Array.from({ length: capacity }),
   };
 }
@@ -142,6 +142,26 @@ export function intervalAt(
   if (isKnown(from.integralJoules[row])) interval.integralJoules = joules(at(from.integralJoules));
   if (isKnown(from.utilizationRatio[row])) interval.utilizationRatio = at(from.utilizationRatio);
   return interval;
+}
+
+/** The interval of a row with the charge beside it. */
+export const chargedAt = (
+  columns: IntervalColumns,
+  row: number,
+  uuidOf: (device: number) => string,
+): ChargedInterval =>
+  Object.assign(intervalAt(columns, row, uuidOf), { charge: chargeAt(columns, row) });
+
+/** Appends rows of other columns with the charges beside them; there must be room. */
+export function copyRows(to: IntervalColumns, from: IntervalColumns, rows: Uint16Array): void {
+  for (const name of [...INTERVAL_COLUMNS, ...CHARGE_COLUMNS]) {
+    const source = from.numbers[name];
+    const target = to.numbers[name];
+    for (let at = 0; at < rows.length; at += 1)
+      target[to.length + at] = source[rows[at] ?? 0] ?? NaN;
+  }
+  for (const [at, row] of rows.entries()) to.gaps[to.length + at] = from.gaps[row];
+  to.length += rows.length;
 }
 
 /** The method that a row's number stands for. */

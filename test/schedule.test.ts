@@ -184,6 +184,17 @@ describe('seriesOf()', () => {
 });
 
 describe('readSeries()', () => {
+  test('reads the same with quotes and without, and names the same row', () => {
+    const plain = 'start,end,value [EUR/MWh]\n# a comment\n\n2026-01-01, 2026-01-02 ;12.5\n';
+    const quoted = plain.replaceAll(/[^,;\n#]+(?=[,;\n])/g, (cell) => `"${cell.trim()}"`);
+    expect(quoted).toContain('"2026-01-01","2026-01-02";"12.5"');
+    for (const text of [plain, quoted.replace('#" a comment"', '# a comment')]) {
+      const { series, unit } = readSeries(text, options);
+      expect([unit, series.schedule.valueAt(at('2026-01-01T12:00Z'))]).toEqual(['EUR/MWh', 12.5]);
+      expect(() => readSeries(text.replace('12.5', 'x'), options)).toThrow('prices.csv row 4');
+    }
+  });
+
   test('reads a CSV with header, unit and words about itself', () => {
     const file = readSeries(
       '# currency: EUR\n# network: 0.08\nstart,end,value [EUR/MWh]\n' +

@@ -2,7 +2,7 @@
 // them. A stretch between two utilisation readings counts as idle when both say 0 %: the driver's reading speaks of up to
 // a second before it, so the second one answers for the stretch and the first for its beginning. Pure.
 
-import { chargeAt, intervalAt, isKnown, type IntervalColumns } from '../interval-columns.ts';
+import { chargedAt, isKnown, type IntervalColumns } from '../interval-columns.ts';
 import type { ChargedInterval } from '../model.ts';
 import { grams, joules, kilowattHours, seconds } from '../units.ts';
 import type { Grams, Instant, Joules, KilowattHours, Seconds } from '../units.ts';
@@ -96,10 +96,7 @@ export function tallyIdleRows(
   const { utilizationRatio } = columns.numbers;
   // Where no reading is under judgement and none comes, there is nothing to judge.
   if (tally.stretch === undefined && !rows.some((row) => isKnown(utilizationRatio[row]))) return;
-  for (const row of rows) {
-    const interval = intervalAt(columns, row, uuidOf);
-    tallyIdle(tally, { ...interval, charge: chargeAt(columns, row) });
-  }
+  for (const row of rows) tallyIdle(tally, chargedAt(columns, row, uuidOf));
 }
 
 /** What the tally amounts to now; undefined where no utilisation was ever told. */

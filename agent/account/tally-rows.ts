@@ -2,8 +2,7 @@
 // (test/account/tally-rows.test.ts). Only for what is plain, as a year of intervals is; for the rest, tally.ts. Pure.
 
 import {
-  chargeAt,
-  intervalAt,
+  chargedAt,
   isKnown,
   methodOf,
   type IntervalColumns,
@@ -39,10 +38,7 @@ export function tallyRows(
     tallyPlain(tally, stretch, columns, rows);
     return;
   }
-  for (const row of rows) {
-    const interval = intervalAt(columns, row, uuidOf);
-    tallyInterval(tally, { ...interval, charge: chargeAt(columns, row) });
-  }
+  for (const row of rows) tallyInterval(tally, chargedAt(columns, row, uuidOf));
 }
 
 /** Whether all rows go on from the stretch without a gap, by one method, with energy, and are charged alike. */

@@ -2,16 +2,17 @@
 // devices have passed its end, and one total afterwards, so that a hundred thousand steps stay small. Pure.
 
 import type { Totals, WindowBooks } from '../account.ts';
+import { chargedAt, type IntervalColumns, type RowSpan } from '../interval-columns.ts';
 import { COVERAGE_FACTOR, type ChargedInterval, type Window } from '../model.ts';
 import { instant, joules, type Instant } from '../units.ts';
 import { combine, combineLinearly } from './combine.ts';
+import { createRecall, type Recall } from './recall.ts';
 import { shareOf } from './share.ts';
+import { rowsByDevice, tallyRows } from './tally-rows.ts';
 import { newTally, sameInstant, tallyInterval, type Tally } from './tally.ts';
 import { totalsOfTally } from './totals.ts';
 import { createTotalsStore, type TotalsStore } from './totals-store.ts';
 
-// Intervals that a window announced after the fact can still reach back to: about eight minutes of 1 s slots.
-const RECALL_INTERVALS = 512;
 // Windows that wait for a device which has fallen silent; beyond this the oldest settle without it.
 const UNSETTLED_WINDOWS = 1024;
 
@@ -30,9 +31,8 @@ interface WindowFold {
 
 /** Where one device stands in time. */
 interface Progress {
-  readonly recent: ChargedInterval[];
+  readonly recent: Recall;
   reachedSeconds: Instant;
-  forgottenSeconds: Instant;
   /** Windows that begin later, the soonest last. */
   ahead: WindowFold[];
   sorted: boolean;
@@ -44,10 +44,10 @@ interface Progress {
 export interface WindowFolder {
   addDevice(uuid: string): void;
   add(interval: ChargedInterval): void;
+  /** The same for charged rows of columns, in their order. */
+  addRows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
   open(name: string, startSeconds: Instant): void;
   close(window: Window): void;
-  /** Whether there ever was a window: then every interval is to be seen. */
-  readonly isAnnounced: boolean;
   books(endSeconds: Instant): WindowBooks[];
   incompleteNames(): string[];
 }
@@ -73,13 +73,8 @@ export function createWindowFolder(): WindowFolder {
   };
   return {
     addDevice: (uuid) => addDevice(state, uuid),
-    add(interval) {
-      const progress = state.devices.get(interval.uuid);
-      if (progress === undefined) return;
-      if (isLate(progress, interval)) addLate(state, progress, interval);
-      else advance(state, progress, interval);
-      limitUnsettled(state);
-    },
+    add: (interval) => add(state, interval),
+    addRows: (columns, span, uuidOf) => addRows(state, columns, span, uuidOf),
     open(name, startSeconds) {
       const fold = newFold({ name, startSeconds, endSeconds: instant(Infinity) }, true);
       state.underWay.add(fold);
@@ -89,9 +84,6 @@ export function createWindowFolder(): WindowFolder {
       const opened = [...state.underWay].find((fold) => isSame(fold.window, window));
       if (opened === undefined) enter(state, newFold(window, false));
       else close(state, opened, window);
-    },
-    get isAnnounced() {
-      return state.folds.length > 0;
     },
     books: (endSeconds) =>
       state.folds
@@ -107,7 +99,7 @@ export function createWindowFolder(): WindowFolder {
 
 function addDevice({ devices, folds }: State, uuid: string): void {
   if (devices.has(uuid)) return;
-  const progress = newProgress();
+  const progress = newProgress(uuid);
   devices.set(uuid, progress);
   for (const fold of folds) {
     if (fold.settled !== undefined) continue;
@@ -116,9 +108,107 @@ function addDevice({ devices, folds }: State, uuid: string): void {
   }
 }
 
+function add(state: State, interval: ChargedInterval): void {
+  const progress = state.devices.get(interval.uuid);
+  if (progress === undefined) return;
+  if (isLate(progress, interval)) addLate(state, progress, interval);
+  else advance(state, progress, interval);
+  limitUnsettled(state);
+}
+
+/**
+ * Rows that meet no edge of a window and do not come late are tallied together, up to the next one that does: each edge
+ * finds all devices where it would have found them, so that it comes to the same, to the last bit.
+ */
+function addRows(
+  state: State,
+  columns: IntervalColumns,
+  { from, to }: RowSpan,
+  uuidOf: (device: number) => string,
+): void {
+  if (state.devices.size === 0) return;
+  const { device } = columns.numbers;
+  let rooms: Room[] = [];
+  let since = from;
+  for (let row = from; row < to; row += 1) {
+    const number = device[row] ?? NaN;
+    const room = (rooms[number] ??= roomOf(state, uuidOf(number)));
+    if (isWithin(room, columns, row)) continue;
+    tallyTogether(state, columns, { from: since, to: row }, uuidOf);
+    add(state, chargedAt(columns, row, uuidOf));
+    // Windows may have begun, ended or settled, for any device.
+    rooms = [];
+    since = row + 1;
+  }
+  tallyTogether(state, columns, { from: since, to }, uuidOf);
+}
+
+/** The time over which a device's intervals stay within the windows that are under way, and meet no other. */
+interface Room {
+  /** Absent for a device that is in no window. */
+  readonly progress?: Progress;
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  readonly nextStartSeconds: number;
+}
+
+const NO_ROOM = { startSeconds: Infinity, endSeconds: -Infinity, nextStartSeconds: -Infinity };
+
+function roomOf({ devices, unsettled }: State, uuid: string): Room {
+  const progress = devices.get(uuid);
+  if (progress === undefined)
+    return { startSeconds: -Infinity, endSeconds: Infinity, nextStartSeconds: Infinity };
+  const { current, ahead, sorted } = progress;
+  // A window's first interval of a device is not for here, nor are windows that were settled without it.
+  const isUsual = current.every((fold) => unsettled.has(fold) && fold.tallies?.has(uuid) === true);
+  if (!sorted || !isUsual || unsettled.size > UNSETTLED_WINDOWS) return { progress, ...NO_ROOM };
+  return {
+    progress,
+    startSeconds: Math.max(-Infinity, ...current.map((fold) => fold.window.startSeconds)),
+    endSeconds: Math.min(Infinity, ...current.map((fold) => fold.window.endSeconds)),
+    nextStartSeconds: ahead.at(-1)?.window.startSeconds ?? Infinity,
+  };
+}
+
+/** Whether a row stays within the room of its device; if so, the device has reached its end. */
+function isWithin(room: Room, { numbers }: IntervalColumns, row: number): boolean {
+  const { progress } = room;
+  if (progress === undefined) return true;
+  const start = instant(numbers.startSeconds[row] ?? NaN);
+  const end = instant(numbers.endSeconds[row] ?? NaN);
+  const isInside =
+    end > start &&
+    end > progress.reachedSeconds &&
+    numbers.bridgedSeconds[row] === 0 &&
+    end <= room.nextStartSeconds &&
+    (start >= room.startSeconds || sameInstant(start, instant(room.startSeconds))) &&
+    end < room.endSeconds &&
+    !sameInstant(end, instant(room.endSeconds));
+  if (isInside) progress.reachedSeconds = end;
+  return isInside;
+}
+
+function tallyTogether(
+  { devices }: State,
+  columns: IntervalColumns,
+  span: RowSpan,
+  uuidOf: (device: number) => string,
+): void {
+  if (span.from === span.to) return;
+  for (const [device, rows] of rowsByDevice(columns, span).entries()) {
+    const progress = rows === undefined ? undefined : devices.get(uuidOf(device));
+    if (rows === undefined || progress === undefined) continue;
+    for (const { tallies } of progress.current) {
+      const tally = tallies?.get(uuidOf(device));
+      if (tally !== undefined) tallyRows(tally, columns, rows, uuidOf);
+    }
+    progress.recent.addRows(columns, rows);
+  }
+}
+
 function addLate(state: State, progress: Progress, interval: ChargedInterval): void {
   for (const fold of state.folds) tallyShare(state, fold, interval);
-  remember(progress, interval);
+  progress.recent.add(interval);
 }
 
 function advance(state: State, progress: Progress, interval: ChargedInterval): void {
@@ -131,7 +221,7 @@ function advance(state: State, progress: Progress, interval: ChargedInterval): v
     settleIfOver(state, fold);
     return false;
   });
-  remember(progress, interval);
+  progress.recent.add(interval);
 }
 
 function enter(state: State, fold: WindowFold): void {
@@ -147,8 +237,8 @@ function introduce(state: State, progress: Progress, fold: WindowFold): void {
     progress.sorted = false;
     return;
   }
-  if (fold.window.startSeconds < progress.forgottenSeconds) fold.incomplete = true;
-  for (const interval of progress.recent) tallyShare(state, fold, interval);
+  if (fold.window.startSeconds < progress.recent.forgottenSeconds) fold.incomplete = true;
+  for (const interval of progress.recent.intervals()) tallyShare(state, fold, interval);
   if (hasPassed(progress, fold)) fold.waiting -= 1;
   else progress.current.push(fold);
 }
@@ -171,12 +261,12 @@ function close(state: State, fold: WindowFold, window: Window): void {
 
 /** The end came late: intervals beyond it were counted in. Only what is remembered can be counted again. */
 function tallyAgain(state: State, fold: WindowFold, uuid: string, progress: Progress): void {
-  if (fold.window.startSeconds < progress.forgottenSeconds) {
+  if (fold.window.startSeconds < progress.recent.forgottenSeconds) {
     fold.incomplete = true;
     return;
   }
   fold.tallies?.delete(uuid);
-  for (const interval of progress.recent) tallyShare(state, fold, interval);
+  for (const interval of progress.recent.intervals()) tallyShare(state, fold, interval);
 }
 
 function tallyShare(state: State, fold: WindowFold, interval: ChargedInterval): void {
@@ -222,10 +312,9 @@ const newFold = (window: Window, open: boolean): WindowFold => ({
   incomplete: false,
 });
 
-const newProgress = (): Progress => ({
-  recent: [],
+const newProgress = (uuid: string): Progress => ({
+  recent: createRecall(uuid),
   reachedSeconds: instant(-Infinity),
-  forgottenSeconds: instant(-Infinity),
   ahead: [],
   sorted: false,
   current: [],
@@ -253,16 +342,6 @@ function takeUp(progress: Progress): void {
     progress.ahead.pop();
     progress.current.push(next);
   }
-}
-
-function remember(progress: Progress, interval: ChargedInterval): void {
-  progress.recent.push(interval);
-  if (progress.recent.length <= RECALL_INTERVALS * 2) return;
-  // Forgetting by the hundred keeps the memory's upkeep off each interval.
-  const forgotten = progress.recent.splice(0, RECALL_INTERVALS);
-  progress.forgottenSeconds = instant(
-    Math.max(progress.forgottenSeconds, ...forgotten.map((one) => one.endSeconds)),
-  );
 }
 
 /** A bridging interval takes back a gap's estimate with its uncertainty: U² less (k·u)², as in tally.ts. */

@@ -16,12 +16,12 @@ import type { Interval } from '../model.ts';
 import { BLOCK_ROWS, BYTES_PER_NUMBER, type Seal } from './columns.ts';
 import { decodeRecord } from './decode.ts';
 import { decodeFrame } from './frame.ts';
-import type { LedgerRecord } from './records.ts';
+import type { RunRecord } from './records.ts';
 import { GAP_REASONS } from './slot-rows.ts';
 
 /** Who is told what the columns hold, in the journal's order. */
 export interface ColumnsReader {
-  record(record: LedgerRecord): void;
+  record(record: RunRecord): void;
   /** The columns are overwritten by the next block; the charges beside them are the reader's to set. */
   rows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
 }
@@ -130,7 +130,9 @@ function tell(
   };
   for (const [before, value] of records) {
     tellRowsTo(Math.min(before, rows));
-    const record = decodeRecord(value) ?? damaged('a record');
+    const record = decodeRecord(value);
+    if (record === undefined || record.kind === 'slot' || record.kind === 'gauges')
+      return damaged('a record');
     if (record.kind === 'device') uuids.set(record.number, record.device.uuid);
     reader.record(record);
   }

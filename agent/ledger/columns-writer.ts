@@ -7,13 +7,13 @@ import { newIntervalColumns, pushInterval } from '../interval-columns.ts';
 import type { Interval } from '../model.ts';
 import { BLOCK_ROWS, encodeBlock, type PlacedRecord, type Seal } from './columns.ts';
 import { encodeFrame } from './frame.ts';
-import type { LedgerRecord } from './records.ts';
+import type { RunRecord } from './records.ts';
 import { FILE_MODE } from './state-dir.ts';
 
 /** A run's columns while they are written. Nothing here throws or rejects. */
 export interface ColumnsWriter {
   /** A record that is no slot, in the journal's order. */
-  addRecord(record: LedgerRecord): void;
+  addRecord(record: RunRecord): void;
   /** An interval of a device that a record has introduced, in the journal's order. */
   addInterval(interval: Interval): void;
   /** Settles when all full blocks are with the kernel: for who can wait. */
@@ -45,7 +45,6 @@ export function createColumnsWriter(path: string, blockRows: number = BLOCK_ROWS
   };
   return {
     addRecord(record) {
-      if (record.kind === 'gauges') return;
       if (record.kind === 'device') numbers.set(record.device.uuid, record.number);
       if (record.kind === 'facts') facts = { ...facts, ...record.facts };
       if (record.kind === 'window' || record.kind === 'window-open') hasWindows = true;

@@ -11,7 +11,7 @@ import {
   type IntervalColumns,
 } from '../interval-columns.ts';
 import { encodeFrame } from './frame.ts';
-import type { LedgerRecord } from './records.ts';
+import type { RunRecord } from './records.ts';
 
 /** Intervals in one block, all devices together, in the journal's order. */
 export const BLOCK_ROWS = 4096;
@@ -21,7 +21,7 @@ export const BYTES_PER_NUMBER: number = Float64Array.BYTES_PER_ELEMENT;
 const NEWLINE = Buffer.from('\n');
 
 /** A record that is no slot, and the row of the block that it comes before. */
-export type PlacedRecord = readonly [row: number, record: LedgerRecord];
+export type PlacedRecord = readonly [row: number, record: RunRecord];
 
 /** The head of a block. */
 export interface BlockHead {
@@ -45,7 +45,7 @@ export interface Seal {
   readonly journalBytes: number;
   /** What the books were kept under, all together. */
   readonly facts: Readonly<Record<string, unknown>>;
-  /** Whether any window was announced: then every interval is to be seen, in case it lies in one. */
+  /** Whether any window was announced, and its intervals are to be remembered. */
   readonly hasWindows: boolean;
 }
 

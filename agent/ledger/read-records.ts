@@ -4,12 +4,12 @@
 import type { ChargedInterval, Warning } from '../model.ts';
 import { decodeRecord } from './decode.ts';
 import { readJournal, type JournalEnd, type JournalEntry } from './journal-reader.ts';
-import type { LedgerRecord } from './records.ts';
+import type { RunRecord } from './records.ts';
 import { decodeRow } from './slot-rows.ts';
 
 /** A record as its reader wants it: a slot's rows are intervals again. */
 export type LedgerEvent =
-  | Exclude<LedgerRecord, { kind: 'slot' | 'gauges' }>
+  | RunRecord
   | { readonly kind: 'slot'; readonly intervals: readonly ChargedInterval[] };
 
 /** What of a journal could not be read, and no checkpoint makes up for. */

@@ -5,9 +5,8 @@
 import { createAccount, type Account } from '../account.ts';
 import type { Charge, ChargedInterval, Interval, Run, Warning } from '../model.ts';
 import { instant, type Instant } from '../units.ts';
-import { chargeAt, intervalAt, type IntervalColumns, type RowSpan } from '../interval-columns.ts';
-import { ColumnsError, readColumns, readSeal, type ColumnsReader } from './columns-reader.ts';
-import type { Seal } from './columns.ts';
+import type { IntervalColumns, RowSpan } from '../interval-columns.ts';
+import { ColumnsError, readColumns, readSeal } from './columns-reader.ts';
 import type { ColumnsWriter } from './columns-writer.ts';
 import { decodeRecord } from './decode.ts';
 import { eachOf } from './each-of.ts';
@@ -22,7 +21,7 @@ import {
   type LedgerEvent,
   type RecordsEnd,
 } from './read-records.ts';
-import { JOURNAL_VERSION } from './records.ts';
+import { JOURNAL_VERSION, type RunRecord } from './records.ts';
 import { runColumnsPath, runJournalPath } from './state-dir.ts';
 
 const EVENTS_PER_BREATH = 1024;
@@ -46,9 +45,6 @@ export interface StoredRun {
   readonly warnings: readonly Warning[];
 }
 
-/** What a run tells beside its intervals. */
-type RunEvent = Exclude<LedgerEvent, { kind: 'slot' }>;
-
 interface Story {
   run: Run | undefined;
   closed: boolean;
@@ -67,7 +63,7 @@ const newStory = (): Story => ({
   resumedSeconds: [],
 });
 
-function note(path: string, story: Story, event: RunEvent): void {
+function note(path: string, story: Story, event: RunRecord): void {
   switch (event.kind) {
     case 'run':
       if (event.version > JOURNAL_VERSION) throw tooNew(path, event.version);
@@ -144,7 +140,7 @@ export async function refillAccount(
   columns?: ColumnsWriter,
 ): Promise<RefilledJournal> {
   const path = runJournalPath(stateDirectory, id);
-  const fold = createFold(path, columns);
+  const fold = createFold(path, columns === undefined ? {} : { columns });
   const journalEnd = await readInto(path, fold, { breathe: () => columns?.written() });
   return { ...fold.end(journalEnd.damage), journalEnd };
 }
@@ -171,8 +167,14 @@ export async function rechargeAccount<Opened extends Charges>(
   if (seal !== undefined) {
     try {
       const charges = await openCharges();
-      const fold = createFold(path);
-      await readColumns(columnsPath, { ...fold, rows: rowFold(fold, charges, seal) });
+      const fold = createFold(path, { hasWindows: seal.hasWindows });
+      await readColumns(columnsPath, {
+        record: (record) => fold.record(record),
+        rows(columns, span, uuidOf) {
+          charges.chargeRows(columns, span, uuidOf);
+          fold.rows(columns, span, uuidOf);
+        },
+      });
       return { ...fold.end(NO_DAMAGE), charges };
     } catch (error) {
       if (!(error instanceof ColumnsError)) throw error;
@@ -182,18 +184,6 @@ export async function rechargeAccount<Opened extends Charges>(
   const fold = createFold(path);
   const { damage } = await readInto(path, fold, { charge: (one) => charges.charge(one) });
   return { ...fold.end(damage), charges };
-}
-
-/** Folds rows: as columns, or as intervals where windows may meet them. */
-function rowFold(fold: Fold, charges: Charges, { hasWindows }: Seal): ColumnsReader['rows'] {
-  return (columns, span, uuidOf) => {
-    charges.chargeRows(columns, span, uuidOf);
-    if (!hasWindows) return fold.rows(columns, span, uuidOf);
-    for (let row = span.from; row < span.to; row += 1) {
-      const interval = intervalAt(columns, row, uuidOf);
-      fold.interval({ ...interval, charge: chargeAt(columns, row) });
-    }
-  };
 }
 
 /** What a run's books were kept under, without reading its intervals. @throws LedgerError when it cannot be read. */
@@ -207,19 +197,28 @@ export async function readRunFacts(
 
 /** A run that is being read: its events and intervals become its story and its account. */
 interface Fold {
-  record(event: RunEvent): void;
+  record(event: RunRecord): void;
   interval(interval: ChargedInterval): void;
   rows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
   end(damage: JournalDamage): RefilledRun;
 }
 
-function createFold(path: string, columns?: ColumnsWriter): Fold {
+function createFold(
+  path: string,
+  {
+    columns,
+    hasWindows = true,
+  }: {
+    readonly columns?: ColumnsWriter;
+    readonly hasWindows?: boolean;
+  } = {},
+): Fold {
   const story = newStory();
   let account: Account | undefined;
   return {
     record(event) {
       note(path, story, event);
-      if (event.kind === 'run') account ??= createAccount(event.run);
+      if (event.kind === 'run') account ??= createAccount(event.run, undefined, { hasWindows });
       if (account !== undefined) replay(account, event);
       columns?.addRecord(event);
     },

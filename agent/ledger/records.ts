@@ -67,3 +67,6 @@ export type LedgerRecord =
       readonly gpuJoules?: Joules;
       readonly uncertaintyJoules?: Joules;
     };
+
+/** What a journal tells beside its intervals and gauges. */
+export type RunRecord = Exclude<LedgerRecord, { kind: 'slot' | 'gauges' }>;

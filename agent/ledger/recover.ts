@@ -11,7 +11,7 @@ import { journalFile } from './journal-file.ts';
 import { causeOf, LedgerError } from './ledger-error.ts';
 import { createColumnsWriter } from './columns-writer.ts';
 import { refillAccount, type RefilledRun } from './read-run.ts';
-import type { LedgerRecord } from './records.ts';
+import type { RunRecord } from './records.ts';
 import { openLocked } from './resume-run.ts';
 import type { RunEnd } from './run-ledger.ts';
 import { runIds } from './runs.ts';
@@ -54,7 +54,7 @@ async function recoverRun(stateDirectory: string, id: string): Promise<RunSummar
   const { closed, run } = stored;
   if (!closed) {
     const records = [recoveredWarning(end.endSeconds), { kind: 'end', ...end }] as const;
-    const lines = (records satisfies readonly LedgerRecord[]).map((record, i) =>
+    const lines = (records satisfies readonly RunRecord[]).map((record, i) =>
       encodeFrame(journalEnd.nextSequence + i, JSON.stringify(record)),
     );
     const journal = journalFile(file);
@@ -93,7 +93,7 @@ function endOf({ account, stored }: RefilledRun): RunEnd {
   };
 }
 
-function recoveredWarning(endSeconds: Instant): LedgerRecord {
+function recoveredWarning(endSeconds: Instant): RunRecord {
   const end = new Date(toUnixMilliseconds(endSeconds)).toISOString();
   const message = `The Wattmeter of this run died: its books end with the last record, at ${end}. What ran after that is not in them.`;
   return { kind: 'warning', warning: { code: 'recovered', message } };

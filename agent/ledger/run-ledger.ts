@@ -10,7 +10,7 @@ import { journalFile } from './journal-file.ts';
 import { Journal, type JournalStart, type LedgerFault } from './journal.ts';
 import { causeOf } from './ledger-error.ts';
 import { lockForWriting } from './lock.ts';
-import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
+import { JOURNAL_VERSION, type RunRecord, type Writer } from './records.ts';
 import { newRunId } from './run-id.ts';
 import {
   DIRECTORY_MODE,
@@ -126,7 +126,7 @@ export function createRunLedger(
   const run: Run = { ...options.run, id };
   const columns = createColumnsWriter(runColumnsPath(stateDirectory, id));
   const journal = openRunJournal(options, id, columns, () => createJournal(stateDirectory, id));
-  const head: LedgerRecord = {
+  const head: RunRecord = {
     kind: 'run',
     version: JOURNAL_VERSION,
     run,
@@ -157,7 +157,7 @@ export function runLedger(
     run,
     directory: runDirectory(stateDirectory, run.id),
     async close(end) {
-      const last: LedgerRecord = { kind: 'end', ...end };
+      const last: RunRecord = { kind: 'end', ...end };
       void journal.append(last, true);
       columns.addRecord(last);
       if (!(await journal.close(CLOSE_SECONDS))) {

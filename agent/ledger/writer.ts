@@ -5,7 +5,7 @@ import type { ChargedInterval, Device, Gauges, Sensor, Warning, Window } from '.
 import type { Instant } from '../units.ts';
 import type { ColumnsWriter } from './columns-writer.ts';
 import type { Journal, Kept } from './journal.ts';
-import type { LedgerRecord } from './records.ts';
+import type { LedgerRecord, RunRecord } from './records.ts';
 import { encodeRow } from './slot-rows.ts';
 
 /** Writes down what happens. Nothing here ever throws or rejects; publish after the promise settles. */
@@ -59,15 +59,15 @@ export function createWriter(
   numbers: DeviceNumbers,
   columns?: ColumnsWriter,
 ): LedgerWriter {
-  const append = (record: LedgerRecord, essential: boolean): Promise<Kept> => {
+  const append = (record: RunRecord): Promise<Kept> => {
     columns?.addRecord(record);
-    return journal().append(record, essential);
+    return journal().append(record, true);
   };
   return {
     addDevice(device, sensor) {
       const { number, known } = numbers.introduce(device, sensor);
       if (known) return Promise.resolve('written');
-      return append({ kind: 'device', number, device, sensor }, true);
+      return append({ kind: 'device', number, device, sensor });
     },
     addSlot(intervals) {
       const rows = intervals.flatMap((interval) => {
@@ -83,13 +83,14 @@ export function createWriter(
         const number = numbers.numberOf(uuid);
         return number === undefined ? [] : [[number, values]];
       });
-      return append({ kind: 'gauges', atSeconds, gauges: pairs }, false);
+      const record: LedgerRecord = { kind: 'gauges', atSeconds, gauges: pairs };
+      return journal().append(record, false);
     },
-    openWindow: (name, startSeconds) => append({ kind: 'window-open', name, startSeconds }, true),
-    addWindow: (window) => append({ kind: 'window', window }, true),
+    openWindow: (name, startSeconds) => append({ kind: 'window-open', name, startSeconds }),
+    addWindow: (window) => append({ kind: 'window', window }),
     addWarning: (warning, uuid) =>
-      append({ kind: 'warning', warning, ...(uuid === undefined ? {} : { uuid }) }, true),
-    addXid: (uuid, xid, atSeconds) => append({ kind: 'xid', uuid, xid, atSeconds }, true),
-    addFacts: (facts) => append({ kind: 'facts', facts }, true),
+      append({ kind: 'warning', warning, ...(uuid === undefined ? {} : { uuid }) }),
+    addXid: (uuid, xid, atSeconds) => append({ kind: 'xid', uuid, xid, atSeconds }),
+    addFacts: (facts) => append({ kind: 'facts', facts }),
   };
 }

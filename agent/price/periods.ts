@@ -42,13 +42,17 @@ export function addToPeriod(period: OpenPeriod, start: number, end: number, ener
 /** An empty ledger. */
 export function openPriceLedger(): PriceLedger {
   const byPrice = new Map<number, OpenPeriod[]>();
+  // As they began, which is nearly their order in time.
+  const all: OpenPeriod[] = [];
   const periodOf = (start: Instant, end: Instant, price: number): OpenPeriod => {
     const periods = byPrice.get(price) ?? [];
     byPrice.set(price, periods);
     // A late interval (a bridged gap) belongs to an earlier stretch of its price; mostly it is the newest.
     const known = periods.findLast((period) => belongsTo(period, start, end, price));
-    const period = known ?? { start, end, energy: 0, price };
-    if (known === undefined) periods.push(period);
+    if (known !== undefined) return known;
+    const period = { start, end, energy: 0, price };
+    periods.push(period);
+    all.push(period);
     return period;
   };
   return {
@@ -59,8 +63,7 @@ export function openPriceLedger(): PriceLedger {
       addToPeriod(period, startSeconds, endSeconds, energyKilowattHours);
     },
     periods: () =>
-      [...byPrice.values()]
-        .flat()
+      all
         .toSorted((a, b) => a.start - b.start || a.end - b.end)
         .map(({ start, end, energy, price }) => ({
           startSeconds: instant(start),

@@ -25,10 +25,6 @@ type PricedEnergy = Pick<ReportPricePeriod, 'facilityKilowattHours' | 'pricePerK
 export const exactCost = (row: PricedEnergy): Decimal =>
   new Exact(row.facilityKilowattHours).times(row.pricePerKilowattHour);
 
-/** Σ of the rows, added in decimal and only then a number. */
-const exactTotal = (rows: readonly PricedEnergy[]): number =>
-  rows.reduce((total, row) => total.plus(exactCost(row)), new Exact(0)).toNumber();
-
 /** Quantities rounded to the digits of their whole, the largest taking the remainder: they add up to it exactly. */
 function roundedToWhole(quantities: readonly number[], whole: number): number[] {
   const total = new Exact(whole);
@@ -41,23 +37,30 @@ function roundedToWhole(quantities: readonly number[], whole: number): number[] 
   );
 }
 
-function periodRowsOf(
-  periods: readonly PricePeriodFacts[],
-  facilityKilowattHours: number,
-): ReportPricePeriod[] {
+/** The rows of a bill, and their sum: added in decimal and only then a number. */
+interface Bill {
+  readonly periods: readonly ReportPricePeriod[];
+  readonly totalCost: number;
+}
+
+function billOf(periods: readonly PricePeriodFacts[], facilityKilowattHours: number): Bill {
   const quantities = roundedToWhole(
     periods.map((period) => period.facilityKilowattHours),
     facilityKilowattHours,
   );
-  return periods.map(({ startSeconds, endSeconds, pricePerKilowattHour }, position) => {
+  let total = new Exact(0);
+  const rows = periods.map(({ startSeconds, endSeconds, pricePerKilowattHour }, position) => {
     const row = { facilityKilowattHours: quantities[position] ?? 0, pricePerKilowattHour };
+    const cost = exactCost(row);
+    total = total.plus(cost);
     return {
       startTime: isoTime(startSeconds),
       endTime: isoTime(endSeconds),
       ...row,
-      energyCost: exactCost(row).toNumber(),
+      energyCost: cost.toNumber(),
     };
   });
+  return { periods: rows, totalCost: total.toNumber() };
 }
 
 /** The price that holds from start to end, where it is one. */
@@ -94,14 +97,14 @@ export interface CostParts {
 type PricedParts = CostParts & { readonly facilityKilowattHours: number };
 
 // Given periods count only if they hold all the energy: rows of a part would be a bill that is too low.
-function periodsOf(parts: PricedParts, net: number): readonly ReportPricePeriod[] | undefined {
+function billOfParts(parts: PricedParts, net: number): Bill | undefined {
   const { startSeconds, endSeconds, facilityKilowattHours, pricePeriods } = parts;
   if (pricePeriods !== undefined) {
     const covered = sum(pricePeriods.map((period) => period.facilityKilowattHours));
     const missed = Math.abs(covered - facilityKilowattHours);
     const isWhole = missed <= PERIOD_TOLERANCE * Math.max(1, facilityKilowattHours);
     return isWhole && pricePeriods.length > 0
-      ? periodRowsOf(pricePeriods, facilityKilowattHours)
+      ? billOf(pricePeriods, facilityKilowattHours)
       : undefined;
   }
   const price = onePrice(parts, net);
@@ -112,7 +115,7 @@ function periodsOf(parts: PricedParts, net: number): readonly ReportPricePeriod[
     facilityKilowattHours: kilowattHours(facilityKilowattHours),
     pricePerKilowattHour: price,
   };
-  return periodRowsOf([whole], facilityKilowattHours);
+  return billOf([whole], facilityKilowattHours);
 }
 
 function meteringUncertainty(totals: readonly MoneyTotals[]): number {
@@ -143,8 +146,8 @@ export function costOf(parts: CostParts): ReportCost {
     };
   }
   const credit = sum(totals.map(({ creditAmount }) => creditAmount ?? 0));
-  const periods = periodsOf({ ...parts, facilityKilowattHours }, net);
-  const energyCost = periods === undefined ? figure(net) : exactTotal(periods);
+  const bill = billOfParts({ ...parts, facilityKilowattHours }, net);
+  const energyCost = bill?.totalCost ?? figure(net);
   const priceUncertainty = COVERAGE_FACTOR * Math.abs(net) * (tariff.relativeUncertainty ?? 0);
   const mean = ratioOf(net, facilityKilowattHours) ?? steadyPrice(parts);
   return {
@@ -153,6 +156,6 @@ export function costOf(parts: CostParts): ReportCost {
     uncertaintyCost: figure(Math.hypot(meteringUncertainty(totals), priceUncertainty)),
     ...(priceUncertainty > 0 && { priceUncertaintyCost: figure(priceUncertainty) }),
     ...(credit > 0 && { creditCost: figure(credit) }),
-    ...present({ pricePerKilowattHourMean: knownFigure(mean), periods }),
+    ...present({ pricePerKilowattHourMean: knownFigure(mean), periods: bill?.periods }),
   };
 }

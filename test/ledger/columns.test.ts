@@ -14,7 +14,7 @@ import { ColumnsError, readColumns, readSeal } from '../../agent/ledger/columns-
 import { createColumnsWriter } from '../../agent/ledger/columns-writer.ts';
 import { readRunFacts, rechargeAccount } from '../../agent/ledger/read-run.ts';
 import { recoverRuns } from '../../agent/ledger/recover.ts';
-import type { LedgerRecord } from '../../agent/ledger/records.ts';
+import type { RunRecord } from '../../agent/ledger/records.ts';
 import { resumeRunLedger } from '../../agent/ledger/resume-run.ts';
 import { createRunLedger, type RunLedger } from '../../agent/ledger/run-ledger.ts';
 import { runColumnsPath, runJournalPath, runSummaryPath } from '../../agent/ledger/state-dir.ts';
@@ -128,7 +128,7 @@ describe('columns', () => {
     await writeFile(journal, 'twelve bytes');
     await fc.assert(
       fc.asyncProperty(rows, fc.integer({ min: 1, max: 9 }), async (intervals, blockRows) => {
-        const written: (LedgerRecord | ChargedInterval)[] = [
+        const written: (RunRecord | ChargedInterval)[] = [
           { kind: 'run', version: 1, run, writer },
           { kind: 'device', number: 0, device: device('GPU-a'), sensor },
           { kind: 'device', number: 1, device: device('GPU-b'), sensor },
