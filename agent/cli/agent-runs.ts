@@ -13,6 +13,7 @@ import type { Mark, MarkOutcome } from '../run/windows.ts';
 import type { RunSummary } from '../snapshot.ts';
 import type { Instant } from '../units.ts';
 import type { Context } from './context.ts';
+import type { Pricing } from './pricing.ts';
 import { openRegisteredRun, type RegisteredRun } from './registered-run.ts';
 
 const MAX_OPEN_RUNS = 1000;
@@ -35,6 +36,7 @@ export function openAgentRuns(parts: {
   readonly config: Config;
   readonly context: Context;
   readonly clock: Clock;
+  readonly pricing: Pricing;
   readonly stateDirectory: string;
   readonly pipeline: () => Pipeline | undefined;
   readonly migParents: () => MigParents;

@@ -66,6 +66,7 @@ export const agentCommand: CommandSpec = {
       config,
       context,
       clock,
+      pricing,
       stateDirectory: directory,
       pipeline: () => pipeline,
       migParents: () => migParentsIn(sources),

@@ -3,7 +3,9 @@
 import { resolve } from 'node:path';
 
 import { resolveStored } from '../config.ts';
-import type { Config } from '../options.ts';
+import { OPTIONS, type Config } from '../options.ts';
+import { present } from '../report/present.ts';
+import type { ReportOptionChange } from '../report/report.ts';
 
 type Key = keyof Config;
 
@@ -65,6 +67,24 @@ export async function keptPricing(facts: unknown, asked: Config): Promise<Config
   }
   return { ...(kept as Config), ...asked };
 }
+
+/** The pricing options in which what is asked for now differs from what was kept. @throws as keptPricing */
+export async function changedPricing(
+  facts: unknown,
+  asked: Config,
+): Promise<readonly ReportOptionChange[]> {
+  const kept = await resolveStored(facts);
+  const now = await keptPricing(facts, asked);
+  return PRICING_KEYS.flatMap((key) => {
+    const [before, after] = [wordOf(kept[key]), wordOf(now[key])];
+    if (before === after) return [];
+    const [option = key] = OPTIONS[key].flags.split(' ');
+    return [{ option, ...present({ before, after }) }];
+  });
+}
+
+const wordOf = (value: Config[Key]): string | number | undefined =>
+  typeof value === 'number' || value === undefined ? value : String(value);
 
 /** Whether anything is asked for that changes what energy costs or emits. */
 export const isRepriced = (asked: Config): boolean =>

@@ -9,6 +9,7 @@ import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
 import type { Device, Run } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Settlement } from '../pipeline/settlement.ts';
+import { buildReport } from '../report/build.ts';
 import { type MigParents, selectGpus } from '../run/gpus.ts';
 import type { Registration } from '../run/registration.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
@@ -17,6 +18,7 @@ import type { Instant } from '../units.ts';
 import type { Context } from './context.ts';
 import { pricingFacts } from './kept-pricing.ts';
 
+import type { Pricing } from './pricing.ts';
 import { closeRun } from './run-end.ts';
 import { openRunWindows } from './run-windows.ts';
 import { ledgerOptions } from './state.ts';
@@ -41,6 +43,7 @@ export interface RegisteredRun {
 interface LedgerParts {
   readonly config: Config;
   readonly context: Context;
+  readonly pricing: Pricing;
   readonly stateDirectory: string;
   readonly startSeconds: Instant;
   readonly migParents: () => MigParents;
@@ -123,7 +126,17 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
     async finish(time) {
       const end = { endSeconds: endSeconds ?? time };
       for (const warning of windows.close(end.endSeconds)) void ledger.addWarning(warning);
-      await closeRun(ledger, account.books(end), end);
+      const books = account.books(end);
+      const { tariff, grid, powerUsageEffectiveness } = parts.pricing;
+      const report = buildReport({
+        books,
+        tariff,
+        grid,
+        powerUsageEffectiveness,
+        generatedSeconds: time,
+        version: parts.context.version,
+      });
+      await closeRun(ledger, books, end, report);
     },
   };
 }

@@ -5,7 +5,8 @@ import type { Account, Books } from '../account.ts';
 import type { RunLedger } from '../ledger/run-ledger.ts';
 import { present } from '../report/present.ts';
 import type { JobEnd } from '../run/child.ts';
-import type { ReportMachine } from '../report/report.ts';
+import { billOf } from '../report/bill.ts';
+import type { Report, ReportMachine } from '../report/report.ts';
 import { postWebhook } from '../run/webhook.ts';
 import type { Instant } from '../units.ts';
 import type { RunCounts } from './run-counts.ts';
@@ -21,7 +22,10 @@ export function closeRun(
   ledger: RunLedger,
   books: Books,
   end: { readonly endSeconds: Instant; readonly exitCode?: number },
+  report?: Report,
 ): Promise<boolean> {
+  // What it came to stays with the books: a report under other prices says what they changed.
+  if (report !== undefined) void ledger.addFacts({ bill: billOf(report) });
   return ledger.close({
     endSeconds: end.endSeconds,
     ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
@@ -43,10 +47,14 @@ type RunEndParts = RunParts & {
 export async function endOfRun(parts: RunEndParts): Promise<void> {
   const { plan, context, ledger, account, end } = parts;
   const books = account.books(end);
-  const closing = closeRun(ledger, books, end);
-  await deliverEnd(parts, books).catch((error: unknown) => {
+  const say = (error: unknown): undefined => {
     context.stderr.write(`wattmeter: ${messageOf(error)}\n`);
-  });
+  };
+  const report = await Promise.resolve()
+    .then(() => reportOfEnd(parts, books))
+    .catch(say);
+  const closing = closeRun(ledger, books, end, report);
+  if (report !== undefined) await deliverEnd(parts, report).catch(say);
   if (!(await closing))
     context.stderr.write(
       `wattmeter: the books of run ${ledger.run.id} could not all be stored; this report is what there is.\n`,
@@ -55,17 +63,19 @@ export async function endOfRun(parts: RunEndParts): Promise<void> {
     context.stderr.write(`Stored as ${ledger.run.id}: wattmeter report ${ledger.run.id}\n`);
 }
 
-/** Report and webhook, side by side: neither waits for the other, and one's trouble is not the other's. */
-async function deliverEnd(parts: RunEndParts, books: Books): Promise<void> {
-  const { plan, context, ledger, charges, end } = parts;
-  const report = reportOf(books, {
-    config: plan.config,
-    pricing: plan.pricing,
-    charges,
-    context,
+const reportOfEnd = (parts: RunEndParts, books: Books): Report =>
+  reportOf(books, {
+    config: parts.plan.config,
+    pricing: parts.plan.pricing,
+    charges: parts.charges,
+    context: parts.context,
     ...parts.counts,
     ...present({ machine: parts.machine }),
   });
+
+/** Report and webhook, side by side: neither waits for the other, and one's trouble is not the other's. */
+async function deliverEnd(parts: RunEndParts, report: Report): Promise<void> {
+  const { plan, context, ledger, charges, end } = parts;
   const telling =
     plan.config.webhook === undefined
       ? undefined

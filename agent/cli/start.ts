@@ -81,19 +81,14 @@ export const startCommand: CommandSpec = {
     );
     const end = { endSeconds: clock.now() };
     const books = account.books(end);
-    await closeRun(ledger, books, end);
+    const report = reportOf(books, { config, pricing, charges, context });
+    await closeRun(ledger, books, end, report);
     // What was measured before a failure is billed; without anything there was no run.
     if (failure !== undefined && !books.devices.some(({ totals }) => totals.observedSeconds > 0)) {
       await withdrawRun(directory, ledger.run.id);
       throw failure;
     }
-    await deliverReport(
-      reportOf(books, { config, pricing, charges, context }),
-      config,
-      context.stdout,
-      context,
-      charges.profile,
-    );
+    await deliverReport(report, config, context.stdout, context, charges.profile);
     if (failure !== undefined) throw failure;
     return 0;
   },

@@ -4,9 +4,11 @@ import { openClock } from '../clock.ts';
 import { readRunFacts, rechargeAccount } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
 import { present } from '../report/present.ts';
-import { parseMachine } from '../report/schema.ts';
+import { changesOf } from '../report/repriced.ts';
+import type { Report } from '../report/report.ts';
+import { parseBill, parseMachine } from '../report/schema.ts';
 import type { Context } from './context.ts';
-import { isRepriced, keptPricing } from './kept-pricing.ts';
+import { changedPricing, isRepriced, keptPricing } from './kept-pricing.ts';
 import { openPricing, refreshFeeds, refuseGap } from './pricing.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
 import { parseCounts } from './run-counts.ts';
@@ -44,5 +46,21 @@ export async function storedReport(
     ...counts,
     ...(machine === undefined ? {} : { machine }),
   });
-  return { report, ...present({ profile: charges.profile }) };
+  return {
+    report: await asRepriced(report, facts, config),
+    ...present({ profile: charges.profile }),
+  };
+}
+
+/** The report with what it was before, where that is not what it is now. */
+async function asRepriced(
+  report: Report,
+  facts: Readonly<Record<string, unknown>>,
+  asked: Config,
+): Promise<Report> {
+  if (!isRepriced(asked)) return report;
+  const options = await changedPricing(facts['pricing'], asked);
+  const repriced = { ...report, repriced: present({ options, before: parseBill(facts['bill']) }) };
+  // A config file may ask for what the run was measured under.
+  return options.length > 0 || changesOf(repriced).length > 0 ? repriced : report;
 }

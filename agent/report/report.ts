@@ -395,6 +395,44 @@ export interface ReportInputFile {
   }[];
 }
 
+/** What prices, a grid and a PUE decide of a report: kept with a run's books when they close. */
+export interface ReportBill {
+  readonly energy: Pick<
+    ReportEnergy,
+    'facilityJoules' | 'powerUsageEffectiveness' | 'powerUsageEffectivenessProvenance'
+  >;
+  readonly cost: Pick<
+    ReportCost,
+    'currency' | 'energyCost' | 'pricePerKilowattHourMean' | 'tariff' | 'otherCosts' | 'missing'
+  >;
+  readonly carbon:
+    | Pick<
+        ReportCarbon,
+        | 'locationBasedGrams'
+        | 'marketBasedGrams'
+        | 'intensityGramsPerKilowattHourMean'
+        | 'zone'
+        | 'dataset'
+        | 'vintage'
+      >
+    | { readonly missing: string };
+}
+
+/** An option that a run was measured under and is not any more, or the other way round. */
+export interface ReportOptionChange {
+  /** As on the command line, such as `--demand-minutes`. */
+  readonly option: string;
+  readonly before?: string | number;
+  readonly after?: string | number;
+}
+
+/** That a stored run is priced anew, and what it came to as it was measured. */
+export interface ReportRepriced {
+  readonly options: readonly ReportOptionChange[];
+  /** Absent where the books were never closed by the Wattmeter that measured. */
+  readonly before?: ReportBill;
+}
+
 /** The report of one run, or of several merged. */
 export interface Report {
   readonly schema: typeof REPORT_SCHEMA;
@@ -420,5 +458,7 @@ export interface Report {
   readonly levers?: readonly ReportLever[];
   readonly windows: readonly ReportWindow[];
   readonly input?: ReportInputFile;
+  /** Only of a stored run under other prices, another grid or another PUE than it was measured under. */
+  readonly repriced?: ReportRepriced;
   readonly warnings: readonly Warning[];
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { InputError } from '../input-error.ts';
 import { present } from './present.ts';
-import { REPORT_SCHEMA, type Report, type ReportMachine } from './report.ts';
+import { REPORT_SCHEMA, type Report, type ReportBill, type ReportMachine } from './report.ts';
 
 const number = z.number();
 const text = z.string();
@@ -187,6 +187,33 @@ const carbon = z.union([
   z.object({ missing: text }),
 ]);
 
+const bill = z.object({
+  energy: z.object({
+    facilityJoules: unknown(number),
+    powerUsageEffectiveness: number,
+    powerUsageEffectivenessProvenance: provenance,
+  }),
+  cost: cost.pick({
+    currency: true,
+    energyCost: true,
+    pricePerKilowattHourMean: true,
+    tariff: true,
+    otherCosts: true,
+    missing: true,
+  }),
+  carbon: z.union([
+    z.object({
+      locationBasedGrams: number,
+      marketBasedGrams: unknown(number),
+      intensityGramsPerKilowattHourMean: unknown(number),
+      zone: text,
+      dataset: text,
+      vintage: text,
+    }),
+    z.object({ missing: text }),
+  ]),
+});
+
 const note = { provenance, source: text };
 const inputEnergy = {
   lowKilowattHours: unknown(number),
@@ -332,6 +359,18 @@ const reportSchema: z.ZodType<Report> = z.object({
       malformed: z.array(z.object({ file: unknown(text), line: number, reason: text })),
     }),
   ),
+  repriced: unknown(
+    z.object({
+      options: z.array(
+        z.object({
+          option: text,
+          before: unknown(z.union([text, number])),
+          after: unknown(z.union([text, number])),
+        }),
+      ),
+      before: unknown(bill),
+    }),
+  ),
   warnings: z.array(warning),
 });
 
@@ -359,4 +398,10 @@ export function parseReport(json: string, fileName: string): Report {
 export function parseMachine(value: unknown): ReportMachine | undefined {
   const parsed = machine.safeParse(value);
   return parsed.success ? present(parsed.data) : undefined;
+}
+
+/** The bill in a ledger's facts; undefined when it is none that can be understood. */
+export function parseBill(value: unknown): ReportBill | undefined {
+  const parsed = bill.safeParse(value);
+  return parsed.success ? parsed.data : undefined;
 }

@@ -7,6 +7,7 @@ import { figuresOf } from './figures.ts';
 import { nodeSection } from './node-table.ts';
 import { paintOf, type Paint } from './paint.ts';
 import type { Report } from './report.ts';
+import { changesOf } from './repriced.ts';
 import { deviceSection, leverSection, windowSection } from './text-tables.ts';
 import { hostInWords, methodSentence, uncertaintySentence } from './words.ts';
 
@@ -28,6 +29,7 @@ export function formatText(report: Report, options: TextOptions = {}): string {
   const sections = [
     headerLines(report, paint),
     figuresOf(report).flatMap((row) => rowLines(row, paint)),
+    repricedLines(report, paint),
     nodeSection(report, paint),
     deviceSection(report, paint),
     windowSection(report, paint),
@@ -85,6 +87,22 @@ const at =
   (column: number) =>
   (line: string): string =>
     ' '.repeat(column) + line;
+
+/** What a stored run came to as it was measured, and now. */
+function repricedLines(report: Report, paint: Paint): string[] {
+  if (report.repriced === undefined) return [];
+  const { before } = report.repriced;
+  const rows = changesOf(report).flatMap((change) => {
+    const [first = '', ...rest] = wrap(
+      `${change.before} → ${change.after}`,
+      WIDTH - LABEL_WIDTH - INDENT.length,
+    );
+    const start = INDENT + pad(change.label, LABEL_WIDTH);
+    return [start + first, ...rest.map(at(LABEL_WIDTH + INDENT.length))];
+  });
+  const unknown = before === undefined ? '; what it came to as measured was not kept' : '';
+  return [paint(`Priced anew: as measured → now${unknown}`, 'strong'), ...rows];
+}
 
 function methodLines(report: Report, paint: Paint): string[] {
   const sentences = [methodSentence(report.devices), uncertaintySentence(report)];

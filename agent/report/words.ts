@@ -114,7 +114,11 @@ export const savingsInWords = (
     .join(', ');
 
 /** The price in words: `0.10 USD/kWh (assumed)`, or the tariff and its mean. */
-export function priceInWords({ cost }: Report): string {
+export function priceInWords({
+  cost,
+}: {
+  readonly cost: Pick<Report['cost'], 'tariff' | 'pricePerKilowattHourMean' | 'currency'>;
+}): string {
   const { tariff, pricePerKilowattHourMean: mean, currency } = cost;
   const price = mean === undefined ? 'price unknown' : `${priceDigits(mean)} ${currency}/kWh`;
   if (tariff.name === 'flat') return labelled(price, tariff.provenance);

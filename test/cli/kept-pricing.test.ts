@@ -2,7 +2,12 @@ import { resolve } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { isRepriced, keptPricing, pricingFacts } from '../../agent/cli/kept-pricing.ts';
+import {
+  changedPricing,
+  isRepriced,
+  keptPricing,
+  pricingFacts,
+} from '../../agent/cli/kept-pricing.ts';
 
 const kept = (config: Parameters<typeof pricingFacts>[0]): unknown =>
   pricingFacts(config)['pricing'];
@@ -44,6 +49,19 @@ test.each([
     expect(await keptPricing(kept(before), asked)).toEqual({ ...rest, ...asked });
   },
 );
+
+test('changedPricing() says which options are not what they were, those made void included', async () => {
+  const facts = kept({ price: 0.3, currency: 'EUR', pue: 1.2, zone: 'DEU' });
+  const asked = { tariff: 'prices.csv', pue: 1.2, zone: 'FRA', atYear: 2024 };
+  expect(await changedPricing(facts, asked)).toEqual([
+    { option: '--price', before: 0.3 },
+    { option: '--currency', before: 'EUR' },
+    { option: '--tariff', after: 'prices.csv' },
+    { option: '--zone', before: 'DEU', after: 'FRA' },
+    { option: '--at-year', after: 2024 },
+  ]);
+  expect(await changedPricing(facts, { price: 0.3, wue: 2 })).toEqual([]);
+});
 
 test('isRepriced() tells prices from lines that only stand beside', () => {
   expect(isRepriced({ price: 0.2 })).toBe(true);
