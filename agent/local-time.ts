@@ -123,6 +123,15 @@ export function formatInstant(time: Instant): string {
   return Temporal.Instant.fromEpochMilliseconds(Math.round(time * 1e3)).toString();
 }
 
+/** `2026-03-29 03:00+02:00`, to the minute: what the clock of a place shows, and its offset, for people. */
+export function formatLocal(time: Instant, timeZone: string): string {
+  const local = Temporal.Instant.fromEpochMilliseconds(Math.round(time * 1e3))
+    .toZonedDateTimeISO(timeZone)
+    .round('minute');
+  const clock = local.toPlainTime().toString({ smallestUnit: 'minute' });
+  return `${local.toPlainDate().toString()} ${clock}${local.offset.replace(/^[+-]00:00$/, 'Z')}`;
+}
+
 /** The days of a time zone, reckoned with its whole history of clock changes. @throws RangeError unknown zone */
 export function calendarOf(timeZone: string): Calendar {
   let newest: LocalDay | undefined;

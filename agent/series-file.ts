@@ -22,6 +22,8 @@ export interface SeriesOptions {
 /** A series with what its file says about itself. */
 export interface SeriesFile {
   readonly series: Series;
+  /** The zone of its times that carry none. */
+  readonly timeZone: string;
   /** Unit of the values as written, e.g. `EUR/MWh` or `g/kWh`; absent when the file does not say. */
   readonly unit?: string;
   /** Everything else that stands beside the rows (currency, network, zone, dataset, …), for the caller to check. */
@@ -59,6 +61,7 @@ export function readSeries(text: string, options: SeriesOptions): SeriesFile {
   const unit = raw.unit ?? raw.about['unit'];
   return {
     series: seriesOf(rows, fileName, options.gap ?? 'error'),
+    timeZone,
     about: raw.about,
     ...(typeof unit === 'string' ? { unit: unit.trim() } : {}),
   };

@@ -2,8 +2,8 @@
 
 import { basename } from 'node:path';
 
-import { openClock } from '../clock.ts';
 import { UsageError } from '../config.ts';
+import { CASES } from '../estimate/cases.ts';
 import {
   planOf,
   runEstimate,
@@ -11,116 +11,145 @@ import {
   type PlanOverrides,
 } from '../estimate/estimate.ts';
 import { estimateJson } from '../estimate/json.ts';
-import { CASE_NAMES } from '../estimate/cases.ts';
 import { readPlan } from '../estimate/plan.ts';
-import { exactly } from '../estimate/range.ts';
-import { formatEstimate } from '../estimate/text.ts';
+import { formatCases, formatEstimate } from '../estimate/text.ts';
+import { allHold } from '../estimate/verify.ts';
 import type { Config } from '../options.ts';
-import type { CommandSpec } from './command.ts';
+import { present } from '../report/present.ts';
+import { instant, type Instant } from '../units.ts';
+import type { CommandSpec, Invocation } from './command.ts';
 import type { Context } from './context.ts';
-import { openPricing } from './pricing.ts';
+import { surroundingsOf, type SeriesChoice } from './estimate-surroundings.ts';
+import { EMPTY_PLAN, makesPlan, PLAN_FLAGS, planOfFlags } from './plan-flags.ts';
 import { readInput } from './read-input.ts';
 import { loadReport } from './report.ts';
 
+const CHECK_FAILED = 1;
+
 export const estimateCommand: CommandSpec = {
-  arguments: [['[plan]', 'a plan in YAML']],
-  options: ['stateDir', 'price', 'currency', 'zone', 'atYear', 'pue'],
+  arguments: [['[plan]', 'a plan in YAML; flags say more, or something else']],
+  options: [
+    'stateDir',
+    'price',
+    'currency',
+    'tariff',
+    'priceGap',
+    'tariffTimeZone',
+    'zone',
+    'grid',
+    'atYear',
+    'contract',
+    'pue',
+    'wue',
+    'ewif',
+    'embodiedKilograms',
+    'rentPerGpuHour',
+  ],
   extra: [
-    ['--case <name>', `a worked case: ${CASE_NAMES.slice(0, 4).join(', ')}, …`],
+    ['--case <name>', 'a worked case, such as bert, finance or pat-gpt3'],
+    ['--cases', 'list the cases'],
     ['--verify', 'recompute every published run: published, recomputed, error'],
     ['--from-run <run>', 'plan the next run from a measured one'],
     ['--scale <x>', 'how many times the energy of that run (default: 1)'],
+    ...PLAN_FLAGS,
+    ['--start <time>', 'when it would start, in the series of --tariff or --grid'],
+    ['--within <hours>', 'how long after that it may end (default: the end of the series)'],
     ['--json', 'as JSON'],
   ],
   examples: [
+    'wattmeter estimate --k 0.5 --hours 1000 --kilowatts 10',
     'wattmeter estimate --case bert',
     'wattmeter estimate plan.yml --zone DEU --price 0.25 --currency EUR',
+    'wattmeter estimate plan.yml --tariff prices.csv --grid grid.csv --regions SWE',
     'wattmeter estimate --from-run 20261123T1719 --scale 30',
     'wattmeter estimate --verify',
   ],
-  async action({ config, operands, extra, context }) {
-    const request = await requestOf(operands[0], extra, config, context);
-    const zone = await zoneOf(request, config, context);
+  async action(invocation) {
+    const { extra, context } = invocation;
+    const isJson = extra['json'] === true;
+    if (extra['cases'] === true) {
+      context.stdout.write(isJson ? asJson(CASES) : formatCases(CASES));
+      return 0;
+    }
+    const { request, choice } = await requestOf(invocation);
+    const plan = planOf(request);
     const result = runEstimate(
-      request.kind === 'verify' || zone === undefined ? request : { ...request, zone },
+      plan === undefined || request.kind === 'verify'
+        ? request
+        : {
+            ...request,
+            surroundings: await surroundingsOf(plan, invocation.config, choice, context),
+          },
     );
-    context.stdout.write(
-      extra['json'] === true
-        ? `${JSON.stringify(estimateJson(result), null, 2)}\n`
-        : formatEstimate(result),
-    );
-    return 0;
+    context.stdout.write(isJson ? asJson(estimateJson(result)) : formatEstimate(result));
+    return result.kind === 'verification' && !allHold(result.rows) ? CHECK_FAILED : 0;
   },
 };
 
-type Extra = Readonly<Record<string, string | boolean | undefined>>;
+const asJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-async function requestOf(
-  planFile: string | undefined,
-  extra: Extra,
-  config: Config,
-  context: Context,
-): Promise<EstimateRequest> {
-  const overrides = overridesOf(config);
-  const given = [planFile, extra['case'], extra['fromRun'], extra['verify']].filter(
-    (one) => one !== undefined,
-  );
-  if (given.length !== 1)
+interface Asked {
+  readonly request: EstimateRequest;
+  readonly choice: SeriesChoice;
+}
+
+async function requestOf({ config, operands, extra, context }: Invocation): Promise<Asked> {
+  const [planFile] = operands;
+  const overrides = planOfFlags(extra, config);
+  const choice = choiceOf(extra);
+  const { case: name, fromRun, verify } = extra;
+  const given = [planFile, name, fromRun, verify].filter((one) => one !== undefined);
+  if (given.length > 1)
     throw new UsageError('Give one of: a plan file, --case NAME, --from-run RUN, --verify.');
-  if (extra['verify'] === true) return { kind: 'verify' };
-  const { case: name, fromRun } = extra;
-  if (typeof name === 'string') return { kind: 'case', name, overrides };
-  if (typeof fromRun === 'string') {
-    const report = await loadReport(
+  if (verify === true) return { request: { kind: 'verify' }, choice };
+  if (typeof name === 'string') return { request: { kind: 'case', name, overrides }, choice };
+  if (typeof fromRun === 'string')
+    return fromRunOf(
       fromRun,
-      config.stateDir === undefined ? {} : { stateDir: config.stateDir },
+      { scale: scaleOf(extra['scale']), overrides },
+      config,
       context,
+      choice,
     );
-    return {
-      kind: 'from-run',
-      report,
-      reportName: fromRun,
-      scale: scaleOf(extra['scale']),
-      overrides,
-    };
+  if (planFile !== undefined) {
+    const plan = readPlan(readInput(planFile, 'the plan'), basename(planFile));
+    return { request: { kind: 'plan', plan, overrides }, choice };
   }
-  const file = planFile ?? '';
-  return { kind: 'plan', plan: readPlan(readInput(file, 'the plan'), basename(file)), overrides };
+  if (!makesPlan(overrides)) throw new UsageError(NOTHING_GIVEN);
+  return { request: { kind: 'plan', plan: EMPTY_PLAN, overrides }, choice };
 }
 
-const overridesOf = (config: Config): PlanOverrides => ({
-  ...(config.price === undefined ? {} : { pricePerKilowattHour: exactly(config.price) }),
-  ...(config.currency === undefined ? {} : { currency: config.currency }),
-  ...(config.pue === undefined ? {} : { powerUsageEffectiveness: exactly(config.pue) }),
-  ...(config.zone === undefined ? {} : { zone: config.zone }),
-});
+const NOTHING_GIVEN =
+  'Nothing is given to plan from. Give a plan file, --case NAME, --from-run RUN or --verify, or the training by flags: --k, --hours and --kilowatts, --gpu-hours and --watts-per-gpu, or --energy-kilowatt-hours.';
 
-function scaleOf(text: string | boolean | undefined): number {
-  if (text === undefined) return 1;
-  const scale = Number(text);
-  if (Number.isFinite(scale) && scale > 0) return scale;
-  throw new UsageError(`--scale must be a number above 0, not ${JSON.stringify(text)}.`);
-}
-
-/** The intensity of the plan's zone, looked up as for a run. */
-async function zoneOf(
-  request: EstimateRequest,
-  config: Config,
+async function fromRunOf(
+  run: string,
+  parts: { readonly scale: number; readonly overrides: PlanOverrides },
+  { stateDir }: Config,
   context: Context,
-): Promise<{ zone: string; gramsPerKilowattHour: number; source: string } | undefined> {
-  const zone = planOf(request)?.zone;
-  if (zone === undefined) return undefined;
-  const clock = openClock();
-  const { grid } = await openPricing(
-    { zone, ...(config.atYear === undefined ? {} : { atYear: config.atYear }) },
-    context,
-    clock,
-  );
-  const intensity = 'missing' in grid ? undefined : grid.intensity.valueAt(clock.now());
-  if (intensity === undefined || 'missing' in grid) return undefined;
+  choice: SeriesChoice,
+): Promise<Asked> {
+  const report = await loadReport(run, present({ stateDir }), context);
+  const measuredStart: Instant = instant(Date.parse(report.run.startTime) / 1e3);
   return {
-    zone: grid.zone,
-    gramsPerKilowattHour: intensity,
-    source: `${grid.dataset}: ${grid.vintage}`,
+    request: { kind: 'from-run', report, reportName: run, ...parts },
+    choice: { measuredStart, ...choice },
   };
+}
+
+function choiceOf(extra: Invocation['extra']): SeriesChoice {
+  const { start, within } = extra;
+  return present({
+    start: typeof start === 'string' ? start : undefined,
+    withinHours: within === undefined ? undefined : aboveZero('--within', within),
+  });
+}
+
+const scaleOf = (text: string | boolean | undefined): number =>
+  text === undefined ? 1 : aboveZero('--scale', text);
+
+function aboveZero(flag: string, text: string | boolean): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new UsageError(`${flag} must be a number above 0, not ${JSON.stringify(text)}.`);
 }

@@ -1,10 +1,11 @@
 // Plans that everybody can run: the article's two cases, one illustrative example per field, and the published runs.
 // The examples' figures are made up to be plausible and say so. Pure.
 
-import type { Plan } from './plan.ts';
+import type { Plan, PlannedRegion } from './plan.ts';
 import { PUBLISHED_RUNS, type PublishedRun } from './published.ts';
 import { exactly, type Range } from './range.ts';
 
+const ofGrams = (grams: number): PlannedRegion => ({ gramsPerKilowattHour: exactly(grams) });
 const range = (low: number, mid: number, high: number): Range => ({ low, mid, high });
 
 const EXAMPLE = 'An illustrative plan: its figures are made up to be plausible, not measured.';
@@ -101,7 +102,7 @@ const PLANS = {
       wattHoursPerRequest: range(0.005, 0.01, 0.03),
       operationCostPerMonth: exactly(6000),
     },
-    regions: { 'a hydropower region': 25, 'a coal region': 650 },
+    regions: { 'a hydropower region': ofGrams(25), 'a coal region': ofGrams(650) },
   },
   medicine: {
     name: 'Medicine: segmentation of CT scans',
@@ -193,7 +194,7 @@ const PLANS = {
         ratedWatts: 400,
       },
     ],
-    regions: { 'a hydropower region': 25 },
+    regions: { 'a hydropower region': ofGrams(25) },
   },
   energy: {
     name: 'Energy industry: forecasts of load and wind',
@@ -279,6 +280,7 @@ const PLANS = {
       days: exactly(365),
       requestsPerDay: range(2e6, 5e6, 2e7),
       wattHoursPerRequest: range(0.1, 0.3, 1),
+      gpuCount: range(40, 90, 400),
       cloudCostPerMonth: range(80_000, 150_000, 400_000),
       operationCostPerMonth: exactly(50_000),
     },
@@ -303,6 +305,44 @@ export const CASE_NAMES: readonly string[] = [
   ...Object.keys(PLANS),
   ...PUBLISHED_RUNS.map((run) => run.id),
 ];
+
+/** Each case with what it is, in the order of CASE_NAMES. */
+export const CASES: readonly { readonly name: string; readonly title: string }[] = [
+  ...Object.entries(PLANS).map(([name, { name: title }]) => ({ name, title })),
+  ...PUBLISHED_RUNS.map(({ id, model, source }) => ({ name: id, title: `${model}: ${source}` })),
+];
+
+/** The case that was perhaps meant: one that holds the name or is held by it, else the one with the fewest other letters. */
+export function nearestCase(name: string): string | undefined {
+  const wanted = plainLetters(name);
+  const held = CASE_NAMES.find((each) => {
+    const letters = plainLetters(each);
+    return wanted.length > 2 && (letters.includes(wanted) || wanted.includes(letters));
+  });
+  if (held !== undefined) return held;
+  const [nearest] = CASE_NAMES.map((each) => ({
+    each,
+    distance: editDistance(plainLetters(each), wanted),
+  })).toSorted((a, b) => a.distance - b.distance);
+  return nearest !== undefined && nearest.distance <= MOST_EDITS ? nearest.each : undefined;
+}
+
+const MOST_EDITS = 3;
+const plainLetters = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+
+/** Letters to insert, delete or exchange (Levenshtein). */
+function editDistance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (const [i, letter] of one.split('').entries()) {
+    const next = [i + 1];
+    for (const [j, against] of other.split('').entries()) {
+      const exchanged = (row[j] ?? 0) + (letter === against ? 0 : 1);
+      next.push(Math.min(exchanged, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[other.length] ?? 0;
+}
 
 /** A case: a plan, or a published row that only its own arithmetic can show. */
 export type Case =

@@ -15,6 +15,7 @@ const POWER_MARGIN = 1.5;
 const WORLD_GRAMS_PER_KILOWATT_HOUR = { least: 10, most: 1400 };
 const ZONE_FACTOR = 3;
 const PUBLISHED_FACTOR = 10;
+const GRAMS_PER_TONNE = 1e6;
 
 /** Flags more kWh per GPU-hour than the board can draw. */
 export function checkPower(
@@ -34,23 +35,47 @@ export function checkPower(
   };
 }
 
+/** A zone's own intensity. */
+interface ZoneGrams {
+  readonly name: string;
+  readonly gramsPerKilowattHour: number;
+}
+
 /** Flags an intensity that no grid has, or that is far from its zone's. */
-export function checkIntensity(
-  gramsPerKilowattHour: number,
-  zone?: { readonly name: string; readonly gramsPerKilowattHour: number },
+export function checkIntensity(gramsPerKilowattHour: number, zone?: ZoneGrams): Check | undefined {
+  const doubt = intensityDoubt(gramsPerKilowattHour, zone);
+  if (doubt === undefined) return undefined;
+  const grams = formatNumber(gramsPerKilowattHour);
+  return { code: 'carbon-intensity', message: `${grams} g/kWh is ${doubt}.` };
+}
+
+/** Flags tonnes that an energy can only have emitted at an intensity that no grid has, or its zone. */
+export function checkImplied(
+  tonnes: number,
+  kilowattHours: number,
+  zone?: ZoneGrams,
 ): Check | undefined {
+  const implied = (tonnes * GRAMS_PER_TONNE) / kilowattHours;
+  const doubt = intensityDoubt(implied, zone);
+  if (doubt === undefined) return undefined;
+  const said = `${formatNumber(tonnes)} t of ${formatNumber(kilowattHours)} kWh`;
+  return {
+    code: 'carbon-intensity',
+    message: `${said} are ${formatNumber(implied)} g/kWh, which is ${doubt}.`,
+  };
+}
+
+function intensityDoubt(
+  gramsPerKilowattHour: number,
+  zone: ZoneGrams | undefined,
+): string | undefined {
   const least = zone
     ? zone.gramsPerKilowattHour / ZONE_FACTOR
     : WORLD_GRAMS_PER_KILOWATT_HOUR.least;
   const most = zone ? zone.gramsPerKilowattHour * ZONE_FACTOR : WORLD_GRAMS_PER_KILOWATT_HOUR.most;
   if (gramsPerKilowattHour >= least && gramsPerKilowattHour <= most) return undefined;
   const where = zone === undefined ? 'any grid' : zone.name;
-  return {
-    code: 'carbon-intensity',
-    message:
-      `${formatNumber(gramsPerKilowattHour)} g/kWh is outside what is plausible for ${where} ` +
-      `(${formatNumber(least)} to ${formatNumber(most)}).`,
-  };
+  return `outside what is plausible for ${where} (${formatNumber(least)} to ${formatNumber(most)})`;
 }
 
 /** Flags an energy far above the one published for the same model, and sets it against well-known runs. */

@@ -72,6 +72,7 @@ export function costSections(basis: Basis, energy: EnergyParts, cost: CostParts)
       value: basis.price.value,
       unit: `${basis.currency}/kWh`,
       provenance: basis.price.provenance,
+      ...(basis.price.note === undefined ? {} : { note: basis.price.note }),
     },
   ];
   const missing = missingParts(basis, energy, cost);

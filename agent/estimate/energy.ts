@@ -1,5 +1,6 @@
 // E = E_compute + E_data, and the energy of serving: the article's second model, by k·T·P or by GPU-hours. Pure.
 
+import type { Provenance } from '../model.ts';
 import type { Basis } from './basis.ts';
 import type { Formula, Phase, PlannedData } from './plan.ts';
 import { exactly, productOf, quotientOf, scaled, sumOf, type Range } from './range.ts';
@@ -17,6 +18,7 @@ interface DataEnergy {
   readonly label: string;
   readonly key: string;
   readonly kilowattHours: Range;
+  readonly provenance: Provenance;
   readonly note?: string;
 }
 
@@ -45,6 +47,12 @@ export const STORAGE_WATTS_PER_TERABYTE = { hdd: 0.65, ssd: 1.2 } as const;
 /** What bytes are kept on. */
 export type StorageMedia = keyof typeof STORAGE_WATTS_PER_TERABYTE;
 
+const TRANSFER_NOTES = {
+  wan: '0.06 kWh/GB in 2015, halved every two years (Aslan 2018): an allocation of the network, not a marginal figure',
+  cloud: '0.001 kWh/GB (Cloud Carbon Footprint)',
+  lan: 'in the power of the machines already',
+} as const;
+
 /** All energy of a plan. */
 export function energyOf(basis: Basis): EnergyParts {
   const { plan } = basis;
@@ -56,7 +64,7 @@ export function energyOf(basis: Basis): EnergyParts {
     phases,
     compute: sumOf(...phases.map((each) => each.facilityKilowattHours)),
     computeIt: sumOf(...phases.map((each) => each.itKilowattHours)),
-    ...(known.length === phases.length ? { gpuHours: sumOf(...known) } : {}),
+    ...(known.length > 0 && known.length === phases.length ? { gpuHours: sumOf(...known) } : {}),
     data,
     dataTotal: sumOf(...data.map((each) => each.kilowattHours)),
     ...acquisitionOf(plan.data),
@@ -127,6 +135,7 @@ function dataEnergies(data: PlannedData, pue: Range): DataEnergy[] {
       key: 'dataFormulaKilowattHours',
       label: 'Data, k · T · P',
       kilowattHours: formulaEnergy(data.formula),
+      provenance: 'derived',
     });
   }
   if (data.transfer !== undefined) {
@@ -135,7 +144,8 @@ function dataEnergies(data: PlannedData, pue: Range): DataEnergy[] {
       key: 'dataTransferKilowattHours',
       label: `Transfer (${path})`,
       kilowattHours: scaled(gigabytes, transferKilowattHoursPerGigabyte(path, year)),
-      note: path === 'wan' ? 'an allocation of the network, not a marginal figure' : '',
+      provenance: 'modelled',
+      note: TRANSFER_NOTES[path],
     });
   }
   if (data.storage !== undefined) {
@@ -144,6 +154,8 @@ function dataEnergies(data: PlannedData, pue: Range): DataEnergy[] {
       key: 'dataStorageKilowattHours',
       label: `Storage (${media})`,
       kilowattHours: storageKilowattHours(productOf(terabytes, hours, replication), media, pue),
+      provenance: 'modelled',
+      note: `${STORAGE_WATTS_PER_TERABYTE[media]} W per TB (Cloud Carbon Footprint)`,
     });
   }
   return energies;

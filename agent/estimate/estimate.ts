@@ -2,63 +2,42 @@
 // and looks up the zone's intensity.
 
 import { InputError } from '../input-error.ts';
-import type { Schedule } from '../schedule.ts';
-import type { Instant } from '../units.ts';
-import { basisOf, type Basis, type ZoneIntensity } from './basis.ts';
-import { CASE_NAMES, caseOf } from './cases.ts';
-import { checkIntensity, checkPower, checkPublished, type Check } from './checks.ts';
+import { basisOf, type Basis } from './basis.ts';
+import { caseOf, nearestCase } from './cases.ts';
+import { checkImplied, checkIntensity, checkPower, checkPublished, type Check } from './checks.ts';
 import { costOf, costSections } from './cost.ts';
 import { energyOf, type EnergyParts } from './energy.ts';
-import type { Estimate, Figure, Section } from './figures.ts';
+import type { AsPublished, Estimate, Figure, Section } from './figures.ts';
 import { planFromReport } from './from-run.ts';
 import { impactOf, impactSections } from './impact.ts';
 import { leversOf } from './levers.ts';
-import type { Plan } from './plan.ts';
-import { sumOf } from './range.ts';
-import { bestStart, type BestStart } from './shift.ts';
+import type { Deployment, Plan } from './plan.ts';
+import { sumOf, type Range } from './range.ts';
+import type { Surroundings } from './surroundings.ts';
 import { verifyPublished, type VerificationRow } from './verify.ts';
 
-/** The user's own series, for the levers that shift work in time. */
-export interface ShiftSeries {
-  readonly price?: Schedule;
-  readonly carbon?: Schedule;
-  /** The stretch in which the work may run. */
-  readonly fromSeconds: Instant;
-  readonly toSeconds: Instant;
-}
-
-/** What of a plan the command line may set instead. */
-export type PlanOverrides = Partial<
-  Pick<
-    Plan,
-    | 'currency'
-    | 'pricePerKilowattHour'
-    | 'powerUsageEffectiveness'
-    | 'zone'
-    | 'gramsPerKilowattHour'
-    | 'hardware'
-  >
->;
+/** What of a plan the command line says instead: each key whole, but data and deployment one by one. */
+export type PlanOverrides = Partial<Omit<Plan, 'name' | 'deployment'>> & {
+  readonly deployment?: Partial<Deployment>;
+};
 
 /** What is asked for. */
 export type EstimateRequest =
-  | ({ readonly kind: 'plan'; readonly plan: Plan } & Surroundings)
-  | ({ readonly kind: 'case'; readonly name: string } & Surroundings)
+  | ({ readonly kind: 'plan'; readonly plan: Plan } & Around)
+  | ({ readonly kind: 'case'; readonly name: string } & Around)
   | ({
       readonly kind: 'from-run';
       /** A parsed `wattmeter.report/1`. */
       readonly report: unknown;
       readonly reportName: string;
       readonly scale: number;
-    } & Surroundings)
+    } & Around)
   | { readonly kind: 'verify' };
 
-/** What surrounds a plan. */
-interface Surroundings {
+/** What a plan is amended with, and what surrounds it as `planOf` tells it. */
+interface Around {
   readonly overrides?: PlanOverrides;
-  /** Intensity of the plan's zone (see planOf), looked up by the caller. */
-  readonly zone?: ZoneIntensity;
-  readonly series?: ShiftSeries;
+  readonly surroundings?: Surroundings;
 }
 
 /** What came out: an estimate, or published figures recomputed. */
@@ -70,25 +49,44 @@ export type EstimateResult =
 export function planOf(request: EstimateRequest): Plan | undefined {
   switch (request.kind) {
     case 'plan':
-      return { ...request.plan, ...request.overrides };
+      return amended(request.plan, request.overrides);
     case 'from-run': {
       const plan = planFromReport(request.report, request.reportName, request.scale);
-      return { ...plan, ...request.overrides };
+      return amended(plan, request.overrides);
     }
     case 'case': {
       const found = caseOf(request.name);
-      if (found === undefined) {
-        throw new InputError(
-          `--case ${request.name}`,
-          'there is no such case',
-          `Give one of ${CASE_NAMES.join(', ')}`,
-        );
-      }
-      return found.kind === 'plan' ? { ...found.plan, ...request.overrides } : undefined;
+      if (found === undefined) throw noSuchCase(request.name);
+      return found.kind === 'plan' ? amended(found.plan, request.overrides) : undefined;
     }
     case 'verify':
       return undefined;
   }
+}
+
+function noSuchCase(name: string): InputError {
+  const near = nearestCase(name);
+  return new InputError(
+    `--case ${name}`,
+    'there is no such case',
+    `${near === undefined ? '' : `Perhaps ${near} is meant; `}wattmeter estimate --cases lists them`,
+  );
+}
+
+function amended(plan: Plan, overrides: PlanOverrides = {}): Plan {
+  const { data, deployment, ...rest } = overrides;
+  return {
+    ...plan,
+    ...rest,
+    ...(data === undefined ? {} : { data: { ...plan.data, ...data } }),
+    ...(deployment === undefined ? {} : { deployment: served(plan.deployment, deployment) }),
+  };
+}
+
+function served(planned: Deployment | undefined, changes: Partial<Deployment>): Deployment {
+  const days = changes.days ?? planned?.days;
+  if (days !== undefined) return { ...planned, ...changes, days };
+  throw new InputError('The deployment', 'nobody says for how long it serves', 'Give --days too');
 }
 
 /** Answers a request. @throws InputError for an unknown case, a report that cannot be planned from, a bad scale */
@@ -99,29 +97,44 @@ export function runEstimate(request: EstimateRequest): EstimateResult {
     const name = request.kind === 'case' ? request.name : '';
     return { kind: 'verification', rows: verifyPublished().filter((row) => row.id === name) };
   }
-  return { kind: 'estimate', estimate: estimateOf(plan, request) };
+  const estimate = estimateOf(plan, request.surroundings ?? {});
+  const published = request.kind === 'case' ? asPublished(request.name) : [];
+  return {
+    kind: 'estimate',
+    estimate: published.length === 0 ? estimate : { ...estimate, published },
+  };
 }
 
+/** What a published run printed, beside what it recomputes to. */
+const asPublished = (id: string): AsPublished[] =>
+  verifyPublished()
+    .filter((row) => row.id === id)
+    .flatMap(({ unit, published, recomputed, errorPercent }) =>
+      published === undefined || errorPercent === undefined
+        ? []
+        : [{ unit, published, recomputed, errorPercent }],
+    );
+
 function estimateOf(plan: Plan, surroundings: Surroundings): Estimate {
-  const basis = basisOf(plan, surroundings.zone);
+  const basis = basisOf(plan, surroundings);
   const energy = energyOf(basis);
   const cost = costOf(basis, energy);
   const impact = impactOf(basis, energy);
-  const shifts = shiftsOf(plan, surroundings.series);
+  const [costs, ...deployment] = costSections(basis, energy, cost);
   return {
     name: plan.name,
     currency: basis.currency,
     ...(plan.field === undefined ? {} : { field: plan.field }),
     ...(plan.description === undefined ? {} : { description: plan.description }),
     sections: [
-      ...costSections(basis, energy, cost).slice(0, 1),
+      ...(costs === undefined ? [] : [costs]),
       energySection(basis, energy),
       dataSection(basis, cost.labelling),
-      ...costSections(basis, energy, cost).slice(1),
+      ...deployment,
       ...impactSections(basis, energy, impact),
     ],
     checks: checksOf(basis, energy),
-    levers: leversOf({ basis, energy, cost, impact, ...shifts }),
+    levers: leversOf({ basis, energy, cost, impact }),
   };
 }
 
@@ -135,18 +148,23 @@ function energySection(basis: Basis, energy: EnergyParts): Section {
       label: `  ${phase.name}`,
       value: facilityKilowattHours,
     })),
-    { ...derived, key: 'computeKilowattHours', label: 'E_compute', value: energy.compute },
-    ...energy.data.map(({ key, label, kilowattHours, note }): Figure => ({
-      ...derived,
+    ...(energy.phases.length === 0
+      ? []
+      : [{ ...derived, key: 'computeKilowattHours', label: 'E_compute', value: energy.compute }]),
+    ...energy.data.map(({ key, label, kilowattHours, provenance, note }): Figure => ({
+      unit: 'kWh',
+      provenance,
       key,
       label: `  ${label}`,
       value: kilowattHours,
-      ...(note === undefined || note === '' ? {} : { note }),
+      ...(note === undefined ? {} : { note }),
     })),
     ...(energy.data.length === 0
       ? []
+      : [{ ...derived, key: 'dataKilowattHours', label: 'E_data', value: energy.dataTotal }]),
+    ...(energy.data.length === 0 || energy.phases.length === 0
+      ? []
       : [
-          { ...derived, key: 'dataKilowattHours', label: 'E_data', value: energy.dataTotal },
           {
             ...derived,
             key: 'totalKilowattHours',
@@ -159,12 +177,14 @@ function energySection(basis: Basis, energy: EnergyParts): Section {
       : [{ ...derived, key: 'gpuHours', label: 'GPU-hours', value: energy.gpuHours, unit: 'h' }]),
     ...pueFigure(basis),
   ];
+  const missing = [
+    ...(energy.phases.length > 0 ? [] : ['E_compute is left out: the plan trains nothing.']),
+    ...(energy.data.length > 0
+      ? []
+      : ['E_data is left out: the plan says nothing of moving or keeping data.']),
+  ].join(' ');
   const base = { key: 'energy', title: 'Energy: E = E_compute + E_data', figures };
-  if (energy.data.length > 0) return base;
-  return {
-    ...base,
-    missing: 'E_data is left out: the plan says nothing of moving or keeping data.',
-  };
+  return missing === '' ? base : { ...base, missing };
 }
 
 /** The article's k and an energy at the meter hold PUE already: it is shown where it was applied. */
@@ -209,11 +229,16 @@ function dataSection(basis: Basis, labelling: Figure['value'] | undefined): Sect
     key: 'dataNeed',
     title: 'Data need: D = S + L',
     figures,
-    missing:
-      figures.length === 2
-        ? 'S and L stand side by side: their sum has no unit.'
-        : 'The plan does not give both size and labelling.',
+    missing: dataNeedNote(size, labelling),
   };
+}
+
+function dataNeedNote(size: Range | undefined, labelling: Range | undefined): string {
+  if (size !== undefined && labelling !== undefined)
+    return 'S and L stand side by side: their sum has no unit.';
+  if (size === undefined && labelling === undefined)
+    return 'Neither the size of the data nor its labelling is given.';
+  return size === undefined ? 'The size of the data is not given.' : 'Labelling is not given.';
 }
 
 function checksOf(basis: Basis, energy: EnergyParts): Check[] {
@@ -222,10 +247,8 @@ function checksOf(basis: Basis, energy: EnergyParts): Check[] {
     grid?.zoneGramsPerKilowattHour === undefined
       ? undefined
       : { name: grid.zone ?? 'its zone', gramsPerKilowattHour: grid.zoneGramsPerKilowattHour };
-  const implied =
-    plan.statedTonnes === undefined || energy.compute.mid === 0 || plan.statedTonnes === 0
-      ? undefined
-      : (plan.statedTonnes * 1e6) / energy.compute.mid;
+  const { statedTonnes = 0 } = plan;
+  const { mid: kilowattHours } = energy.compute;
   const pue = basis.powerUsageEffectiveness.value.mid;
   const checks = [
     ...energy.phases.map(({ phase, facilityKilowattHours, gpuHours }) =>
@@ -234,34 +257,10 @@ function checksOf(basis: Basis, energy: EnergyParts): Check[] {
         : checkPower(facilityKilowattHours.mid, gpuHours.mid, phase.ratedWatts, pue),
     ),
     grid === undefined ? undefined : checkIntensity(grid.gramsPerKilowattHour.mid, zone),
-    implied === undefined ? undefined : checkIntensity(implied, zone),
+    statedTonnes > 0 && kilowattHours > 0
+      ? checkImplied(statedTonnes, kilowattHours, zone)
+      : undefined,
     plan.model === undefined ? undefined : checkPublished(energy.compute.mid, plan.model),
   ];
   return checks.filter((check) => check !== undefined);
-}
-
-function shiftsOf(
-  plan: Plan,
-  series: ShiftSeries | undefined,
-): { priceShift?: BestStart; carbonShift?: BestStart } {
-  const hours = plan.durationHours ?? formulaHours(plan);
-  if (series === undefined || hours === undefined) return {};
-  const best = (schedule: Schedule | undefined): BestStart | undefined =>
-    schedule === undefined
-      ? undefined
-      : bestStart(schedule, series.fromSeconds, series.toSeconds, hours * 3600);
-  const priceShift = best(series.price);
-  const carbonShift = best(series.carbon);
-  return {
-    ...(priceShift === undefined ? {} : { priceShift }),
-    ...(carbonShift === undefined ? {} : { carbonShift }),
-  };
-}
-
-function formulaHours(plan: Plan): number | undefined {
-  const hours = plan.training.flatMap((phase) =>
-    phase.kind === 'formula' ? [phase.hours.mid] : [],
-  );
-  if (hours.length !== plan.training.length) return undefined;
-  return hours.reduce((sum, each) => sum + each, 0);
 }

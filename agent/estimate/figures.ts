@@ -2,7 +2,7 @@
 
 import type { Provenance } from '../model.ts';
 import type { Check } from './checks.ts';
-import type { LeverResult } from './levers.ts';
+import type { LeverResult } from './lever.ts';
 import type { Range } from './range.ts';
 
 /** One figure of an estimate. */
@@ -27,6 +27,14 @@ export interface Section {
   readonly missing?: string;
 }
 
+/** A figure that somebody published, beside what its own inputs come to. */
+export interface AsPublished {
+  readonly unit: string;
+  readonly published: number;
+  readonly recomputed: number;
+  readonly errorPercent: number;
+}
+
 /** What a plan comes to. */
 export interface Estimate {
   readonly name: string;
@@ -34,6 +42,8 @@ export interface Estimate {
   readonly description?: string;
   readonly currency: string;
   readonly sections: readonly Section[];
+  /** Only of a published run. */
+  readonly published?: readonly AsPublished[];
   readonly checks: readonly Check[];
   readonly levers: readonly LeverResult[];
 }

@@ -2,12 +2,12 @@
 // and market-based side by side. Pure.
 
 import type { Basis, PlanGrid } from './basis.ts';
+import { embodiedOf, type EmbodiedParts } from './embodied.ts';
 import type { EnergyParts } from './energy.ts';
 import type { Figure, Section } from './figures.ts';
 import type { Plan } from './plan.ts';
-import { exactly, productOf, quotientOf, scaled, sumOf, type Range } from './range.ts';
+import { exactly, ordered, productOf, scaled, shareOf, sumOf, type Range } from './range.ts';
 
-const HOURS_PER_YEAR = 8760;
 const GRAMS_PER_KILOGRAM = 1000;
 const KILOGRAMS_PER_TONNE = 1000;
 
@@ -28,7 +28,7 @@ export interface ImpactParts {
   readonly acquisition?: Range;
   readonly labelling?: Range;
   readonly deployment?: Range;
-  readonly embodied?: Range;
+  readonly embodied?: EmbodiedParts;
   /** All of the above that are known. */
   readonly total?: Range;
   readonly labellingKilowattHours?: Range;
@@ -39,35 +39,35 @@ export interface ImpactParts {
 /** The emissions of a plan. */
 export function impactOf(basis: Basis, energy: EnergyParts): ImpactParts {
   const labellingEnergy = labellingKilowattHours(basis.plan);
-  const embodied = embodiedKilograms(basis.plan, energy.gpuHours);
+  const embodied = embodiedOf(basis, energy);
+  const made = [embodied?.training, embodied?.serving].filter((part) => part !== undefined);
   const extra = {
     ...(labellingEnergy === undefined ? {} : { labellingKilowattHours: labellingEnergy }),
     ...(embodied === undefined ? {} : { embodied }),
   };
   if (basis.grid === undefined) {
-    return { ...extra, ...(embodied === undefined ? {} : { total: embodied }) };
+    return { ...extra, ...(made.length === 0 ? {} : { total: sumOf(...made) }) };
   }
   const { grid } = basis;
   const at = (kilowattHours: Range): Range => kilograms(kilowattHours, grid.gramsPerKilowattHour);
   const parts = {
-    training: at(energy.compute),
+    ...(energy.phases.length === 0 ? {} : { training: at(energy.compute) }),
     ...(energy.data.length === 0 ? {} : { data: at(energy.dataTotal) }),
     ...(energy.acquisition === undefined ? {} : { acquisition: at(energy.acquisition) }),
     ...(labellingEnergy === undefined ? {} : { labelling: at(labellingEnergy) }),
     ...(energy.deployment === undefined ? {} : { deployment: at(energy.deployment) }),
-    ...(embodied === undefined ? {} : { embodied }),
   };
   return {
     ...extra,
     ...parts,
-    total: sumOf(...Object.values(parts)),
+    total: sumOf(...Object.values(parts), ...made),
     ...marketOf(basis, grid, energy),
   };
 }
 
 /** The sections of carbon and water. */
 export function impactSections(basis: Basis, energy: EnergyParts, impact: ImpactParts): Section[] {
-  return [carbonSection(basis, impact), ...waterSection(basis, energy)];
+  return [carbonSection(basis, energy, impact), ...waterSection(basis, energy)];
 }
 
 const kilograms = (kilowattHours: Range, gramsPerKilowattHour: Range): Range =>
@@ -81,62 +81,114 @@ export function labellingKilowattHours({ labelling }: Pick<Plan, 'labelling'>): 
   return scaled(productOf(labelling.personHours, labelling.workstationWatts), 1 / 1000);
 }
 
-/** ISO/IEC 21031: M = TE · (time used ÷ life), the life being its hours in use. */
-function embodiedKilograms({ embodied }: Plan, gpuHours: Range | undefined): Range | undefined {
-  if (embodied === undefined || gpuHours === undefined) return undefined;
-  const lifeHours = scaled(
-    productOf(embodied.lifeYears, embodied.utilisationRatio),
-    HOURS_PER_YEAR,
-  );
-  return productOf(quotientOf(embodied.kilogramsPerGpu, lifeHours), gpuHours);
-}
-
-/** Matched energy at the contracts' intensity, the rest at the grid's own (no residual mix is known to a plan). */
+/**
+ * Under a contract its own intensity; else matched energy at that of the plan's renewables and the rest at the grid's own,
+ * no residual mix being known to a plan.
+ */
 function marketOf(
-  basis: Basis,
+  { plan, surroundings }: Basis,
   grid: PlanGrid,
   energy: EnergyParts,
 ): Pick<ImpactParts, 'trainingMarketBased'> {
-  const { renewables } = basis.plan;
-  if (renewables === undefined) return {};
-  const { shareRatio: share } = renewables;
-  const rest = { low: 1 - share.high, mid: 1 - share.mid, high: 1 - share.low };
-  const matched = { low: share.high, mid: share.mid, high: share.low };
-  const intensity = sumOf(
-    productOf(matched, renewables.gramsPerKilowattHour),
-    productOf(rest, grid.gramsPerKilowattHour),
-  );
+  const contract = surroundings.market?.gramsPerKilowattHour ?? plan.marketGramsPerKilowattHour;
+  const intensity = contract ?? (plan.renewables && matchedIntensity(plan.renewables, grid));
+  if (intensity === undefined || energy.phases.length === 0) return {};
   return { trainingMarketBased: kilograms(energy.compute, intensity) };
 }
 
-function carbonSection(basis: Basis, impact: ImpactParts): Section {
+function matchedIntensity(
+  { shareRatio: share, gramsPerKilowattHour }: NonNullable<Plan['renewables']>,
+  grid: PlanGrid,
+): Range {
+  const rest = { low: 1 - share.high, mid: 1 - share.mid, high: 1 - share.low };
+  const matched = { low: share.high, mid: share.mid, high: share.low };
+  // What more is matched the less is left: end by end, not every end with every other.
+  const at = (end: 'low' | 'mid' | 'high'): number =>
+    matched[end] * gramsPerKilowattHour[end] + rest[end] * grid.gramsPerKilowattHour[end];
+  return ordered({ low: at('low'), mid: at('mid'), high: at('high') });
+}
+
+/** Where the market-based figure comes from, in words. */
+export function marketSource({ plan, surroundings }: Basis): string {
+  if (surroundings.market !== undefined) return surroundings.market.source;
+  return plan.marketGramsPerKilowattHour === undefined ? "the plan's own contracts" : 'the plan';
+}
+
+function carbonSection(basis: Basis, energy: EnergyParts, impact: ImpactParts): Section {
+  const { embodied, trainingMarketBased: market } = impact;
+  const made = embodied && { provenance: embodied.provenance, note: embodied.source };
   const figures: Figure[] = [
     ...mass('trainingLocationBasedKilograms', 'Training', impact.training),
     ...mass('dataKilograms', 'Data, moved and kept', impact.data),
-    ...mass('acquisitionKilograms', 'Data acquisition', impact.acquisition, 'assumed'),
-    ...mass('labellingKilograms', 'Labelling at workstations', impact.labelling, 'assumed'),
+    ...mass('acquisitionKilograms', 'Data acquisition', impact.acquisition, ASSUMED),
+    ...mass('labellingKilograms', 'Labelling at workstations', impact.labelling, ASSUMED),
     ...mass('deploymentKilograms', 'Deployment', impact.deployment),
-    ...mass('embodiedKilograms', 'Making the hardware (share)', impact.embodied),
-    ...mass('totalKilograms', 'Together', impact.total),
-    ...mass('trainingMarketBasedKilograms', 'Training, market-based', impact.trainingMarketBased),
+    ...mass('embodiedKilograms', 'Making the GPUs, their share', embodied?.training, made),
+    ...mass('embodiedServingKilograms', '  of those that serve', embodied?.serving, made),
+    ...mass('totalKilograms', 'Total', impact.total),
+    ...mass('trainingMarketBasedKilograms', 'Training, market-based', market, {
+      note: marketSource(basis),
+    }),
+    ...requestFigure(energy, impact),
     ...socialFigure(basis.plan, impact.total),
     ...intensityFigure(basis.grid),
   ];
+  const missing = [
+    ...(basis.grid === undefined ? [NO_GRID] : []),
+    ...missingEmbodied(basis, energy, impact),
+  ].join(' ');
   const base = { key: 'carbon', title: 'Carbon (CO2e, location-based)', figures };
-  if (basis.grid !== undefined) return base;
-  return {
-    ...base,
-    missing: 'No grid zone and no gramsPerKilowattHour were given: no carbon figure of any energy.',
-  };
+  return missing === '' ? base : { ...base, missing };
+}
+
+const ASSUMED = { provenance: 'assumed' } as const;
+const NO_GRID =
+  'No carbon figure of any energy without its grid: give --zone DEU, say, --grid FILE or gramsPerKilowattHour.';
+
+/** Why a plan that speaks of its GPUs' making has no figure of it. */
+function missingEmbodied(
+  { plan }: Basis,
+  { gpuHours }: EnergyParts,
+  { embodied }: ImpactParts,
+): string[] {
+  if (plan.gpuModel === undefined && plan.embodied === undefined) return [];
+  if (embodied === undefined)
+    return [
+      `Making the GPUs is left out: nothing is published for ${plan.gpuModel ?? 'a GPU without gpuModel'}; give embodied.kilogramsPerGpu.`,
+    ];
+  if (gpuHours === undefined && plan.training.length > 0)
+    return ['Making the GPUs is left out: a phase names no GPU-hours.'];
+  return [];
+}
+
+/** SCI = (E · I + M) ÷ R per request, ISO/IEC 21031; M where the GPUs that serve are known. */
+function requestFigure({ requests }: EnergyParts, { deployment, embodied }: ImpactParts): Figure[] {
+  if (deployment === undefined || requests === undefined || requests.low <= 0) return [];
+  const made = embodied?.serving;
+  const all = made === undefined ? deployment : sumOf(deployment, made);
+  return [
+    {
+      key: 'sciGramsPerRequest',
+      label: 'SCI, per request',
+      value: scaled(shareOf(all, requests), GRAMS_PER_KILOGRAM),
+      unit: 'g',
+      provenance: 'derived',
+      note:
+        made === undefined
+          ? 'operation alone: deployment.gpuCount and gpuModel would add the making'
+          : 'operation and making of the GPUs that serve',
+    },
+  ];
 }
 
 function mass(
   key: string,
   label: string,
   value: Range | undefined,
-  provenance: Figure['provenance'] = 'derived',
+  { provenance = 'derived', note }: Partial<Pick<Figure, 'provenance' | 'note'>> = {},
 ): Figure[] {
-  return value === undefined ? [] : [{ key, label, value, unit: 'kg', provenance }];
+  if (value === undefined) return [];
+  return [{ key, label, value, unit: 'kg', provenance, ...(note === undefined ? {} : { note }) }];
 }
 
 function socialFigure(plan: Plan, total: Range | undefined): Figure[] {

@@ -1,10 +1,9 @@
 // What would change the bill: each lever applied to a plan, with its range, its source and the point at which it pays.
 // A negative saving is an extra cost. Pure.
 
-import type { Basis } from './basis.ts';
-import type { CostParts } from './cost.ts';
-import type { EnergyParts, PhaseEnergy } from './energy.ts';
-import { SOCIAL_COST, type ImpactParts } from './impact.ts';
+import type { PhaseEnergy } from './energy.ts';
+import { marketSource, SOCIAL_COST } from './impact.ts';
+import type { LeverInput, LeverResult } from './lever.ts';
 import {
   DATA_PRUNING,
   POWER_CAP_V100,
@@ -16,45 +15,20 @@ import {
   type Sourced,
 } from './lever-facts.ts';
 import { formatNumber } from './number.ts';
-import { exactly, productOf, scaled, type Range } from './range.ts';
-import type { BestStart } from './shift.ts';
-
-/** A lever and what it does to this plan. */
-export interface LeverResult {
-  readonly id: string;
-  readonly name: string;
-  readonly savedKilowattHours?: Range;
-  /** In the plan's currency: electricity, and rent or amortisation where time is saved. */
-  readonly savedCost?: Range;
-  readonly savedKilograms?: Range;
-  /** When it pays, or why that cannot be said. */
-  readonly breakEven: string;
-  readonly source: string;
-}
-
-/** What the levers look at. */
-export interface LeverInput {
-  readonly basis: Basis;
-  readonly energy: EnergyParts;
-  readonly cost: CostParts;
-  readonly impact: ImpactParts;
-  /** Best start in the user's own series, where one was given. */
-  readonly priceShift?: BestStart;
-  readonly carbonShift?: BestStart;
-}
+import { exactly, ordered, productOf, scaled, type Range } from './range.ts';
+import { shiftLevers } from './shift-levers.ts';
 
 /** All levers that the plan says enough about. */
 export function leversOf(input: LeverInput): LeverResult[] {
   return [
     ...powerCap(input),
-    shorterTraining(input, 'transfer-learning', 'Transfer learning', TRANSFER_LEARNING),
-    shorterTraining(input, 'data-efficient', 'Data-efficient training', DATA_PRUNING),
+    ...shorterTraining(input, 'transfer-learning', 'Transfer learning', TRANSFER_LEARNING),
+    ...shorterTraining(input, 'data-efficient', 'Data-efficient training', DATA_PRUNING),
     ...earlyStopping(input),
     ...quantisation(input),
     ...distillation(input),
-    renewables(input),
-    ...timeShift(input),
-    ...regionShift(input),
+    ...renewables(input),
+    ...shiftLevers(input),
   ];
 }
 
@@ -124,22 +98,25 @@ function shorterTraining(
   id: string,
   name: string,
   factor: Sourced<Range>,
-): LeverResult {
+): LeverResult[] {
   const { energy } = input;
+  if (energy.phases.length === 0) return [];
   const saving = {
     low: 1 - factor.value.high,
     mid: 1 - factor.value.mid,
     high: 1 - factor.value.low,
   };
   const savedKilowattHours = productOf(energy.compute, saving);
-  return {
-    id,
-    name,
-    savedKilowattHours,
-    ...trainingMoney(input, saving, energy.compute),
-    ...carbonOf(input, savedKilowattHours),
-    source: factor.source,
-  };
+  return [
+    {
+      id,
+      name,
+      savedKilowattHours,
+      ...trainingMoney(input, saving, energy.compute),
+      ...carbonOf(input, savedKilowattHours),
+      source: factor.source,
+    },
+  ];
 }
 
 /** The money that a share of a stretch of training stands for, and up to which cost saving it pays. */
@@ -150,7 +127,9 @@ function trainingMoney(
 ): Pick<LeverResult, 'savedCost' | 'breakEven'> {
   const savedCost = trainingCost(input, saving, kilowattHours);
   if (savedCost === undefined) {
-    return { breakEven: 'unknown: it saves rent, and a phase without GPU-hours leaves that open' };
+    const open = input.energy.phases.filter(({ gpuHours }) => gpuHours === undefined);
+    const names = open.map(({ phase }) => phase.name).join(', ');
+    return { breakEven: `unknown: it saves rent; give the GPU-hours of ${names}` };
   }
   const most = `${formatNumber(savedCost.mid)} ${input.basis.currency}`;
   return { savedCost, breakEven: `pays while it costs less than ${most}` };
@@ -214,10 +193,16 @@ function quantisation(input: LeverInput): LeverResult[] {
       savedKilowattHours,
       ...moneyOf(input, savedKilowattHours),
       ...carbonOf(input, savedKilowattHours),
-      breakEven: 'no safe sign: measure a request before and after',
+      breakEven: quantisationBreakEven(input),
       source: QUANTISATION.source,
     },
   ];
+}
+
+function quantisationBreakEven({ basis }: LeverInput): string {
+  const now = basis.plan.deployment?.wattHoursPerRequest?.mid;
+  const limit = now === undefined ? '' : ` than ${formatNumber(now)} Wh`;
+  return `pays when a request then takes less${limit}: no safe sign, so measure one before and after`;
 }
 
 /** Pays back after E_distil ÷ (e_big − e_small) requests. */
@@ -252,15 +237,13 @@ function distillation(input: LeverInput): LeverResult[] {
 }
 
 /** Contracts change the market-based figure only; location-based carbon and energy stay. */
-function renewables({ impact, basis, energy }: LeverInput): LeverResult {
+function renewables({ impact, basis, energy }: LeverInput): LeverResult[] {
   const base = { id: 'renewables', name: 'Renewable energy (market-based only)' };
   const { training, trainingMarketBased: own } = impact;
-  if (training === undefined || energy.compute.mid === 0) {
-    return {
-      ...base,
-      breakEven: 'unknown without the grid of the plan',
-      source: RENEWABLES.source,
-    };
+  if (energy.compute.mid === 0) return [];
+  if (training === undefined) {
+    const breakEven = 'unknown: give the grid (--zone DEU, --grid FILE, or gramsPerKilowattHour)';
+    return [{ ...base, breakEven, source: RENEWABLES.source }];
   }
   const market = own ?? scaled(productOf(energy.compute, RENEWABLES.value), 1 / 1000);
   const saved = {
@@ -271,65 +254,17 @@ function renewables({ impact, basis, energy }: LeverInput): LeverResult {
   const social = basis.plan.socialCost ?? SOCIAL_COST;
   const premium = (saved.mid / 1000) * (social.perTonne.mid / energy.compute.mid);
   const perTonne = `${formatNumber(social.perTonne.mid)} ${social.currency}/t`;
-  return {
-    ...base,
-    savedKilograms: ordered(saved),
-    breakEven:
-      saved.mid > 0
-        ? `worth a premium up to ${formatNumber(premium)} ${social.currency}/kWh at ${perTonne}`
-        : 'never: the contracts are no cleaner than the grid',
-    source: own === undefined ? RENEWABLES.source : "the plan's own contracts",
-  };
-}
-
-function timeShift(input: LeverInput): LeverResult[] {
-  const { basis, energy, impact, priceShift, carbonShift } = input;
-  const share = (shift: BestStart): number =>
-    shift.averageMean === 0 ? 0 : 1 - shift.mean / shift.averageMean;
-  const results: LeverResult[] = [];
-  if (carbonShift !== undefined && impact.training !== undefined) {
-    results.push({
-      id: 'time-shift-carbon',
-      name: 'Start when the grid is cleanest',
-      savedKilograms: ordered(scaled(impact.training, share(carbonShift))),
-      breakEven: 'pays while waiting is free',
-      source: 'the grid series given',
-    });
-  }
-  if (priceShift !== undefined) {
-    const perKilowattHour = priceShift.averageMean - priceShift.mean;
-    results.push({
-      id: 'time-shift-price',
-      name: 'Start when electricity is cheapest',
-      savedCost: ordered(scaled(energy.compute, perKilowattHour)),
-      breakEven: `pays while waiting costs less than ${formatNumber(energy.compute.mid * perKilowattHour)} ${basis.currency}`,
-      source: 'the price series given',
-    });
-  }
-  return results;
-}
-
-function regionShift({ basis, energy, impact }: LeverInput): LeverResult[] {
-  const { regions } = basis.plan;
-  if (regions === undefined || impact.training === undefined) return [];
-  const { training } = impact;
-  return Object.entries(regions).map(([name, grams]) => {
-    const there = scaled(energy.compute, grams / 1000);
-    const isCleaner = there.mid < training.mid;
-    return {
-      id: `region-${name}`,
-      name: `Region shift to ${name}`,
-      savedKilograms: ordered({
-        low: training.low - there.low,
-        mid: training.mid - there.mid,
-        high: training.high - there.high,
-      }),
-      breakEven: isCleaner
-        ? 'pays while moving the data and the rent there cost no more'
-        : 'never: the grid there is no cleaner',
-      source: `${formatNumber(grams)} g/kWh, given in the plan`,
-    };
-  });
+  return [
+    {
+      ...base,
+      savedKilograms: ordered(saved),
+      breakEven:
+        saved.mid > 0
+          ? `worth a premium up to ${formatNumber(premium)} ${social.currency}/kWh at ${perTonne}`
+          : 'never: the contracts are no cleaner than the grid',
+      source: own === undefined ? RENEWABLES.source : marketSource(basis),
+    },
+  ];
 }
 
 function carbonOf(input: LeverInput, saved: Range): { savedKilograms?: Range } {
@@ -340,8 +275,4 @@ function carbonOf(input: LeverInput, saved: Range): { savedKilograms?: Range } {
 
 function moneyOf(input: LeverInput, saved: Range): { savedCost: Range } {
   return { savedCost: scaled(saved, input.basis.price.value.mid) };
-}
-
-function ordered({ low, mid, high }: Range): Range {
-  return { low: Math.min(low, mid, high), mid, high: Math.max(low, mid, high) };
 }

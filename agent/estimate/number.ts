@@ -7,5 +7,6 @@ export function formatNumber(value: number, significantDigits?: number): string 
     'en-US',
     whole ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: significantDigits ?? 4 },
   );
-  return format.format(value);
+  // Intl writes a sum of nothing that was taken off as -0.
+  return format.format(value === 0 ? 0 : value);
 }

@@ -88,13 +88,28 @@ export interface PlannedData {
 }
 
 /** Serving the model. */
-interface Deployment {
+export interface Deployment {
   readonly days: Range;
   readonly requestsPerDay?: Range | undefined;
   /** At the server, before PUE. */
   readonly wattHoursPerRequest?: Range | undefined;
+  /** GPUs that serve it all the time: their making counts. */
+  readonly gpuCount?: Range | undefined;
   readonly cloudCostPerMonth?: Range | undefined;
   readonly operationCostPerMonth?: Range | undefined;
+}
+
+/** Another place the work could go to; its zone and files are looked up by the caller. */
+export interface PlannedRegion {
+  readonly gramsPerKilowattHour?: Range | undefined;
+  readonly pricePerKilowattHour?: Range | undefined;
+  readonly powerUsageEffectiveness?: Range | undefined;
+  /** For GPUs that are rented. */
+  readonly ratePerGpuHour?: Range | undefined;
+  /** Grid zone, whose intensity is that of a data set. */
+  readonly zone?: string | undefined;
+  /** Tariffs and series of intensities: each says which it is. */
+  readonly files?: readonly string[] | undefined;
 }
 
 /** Everything a plan may say; what is absent is unknown, or assumed and said to be. */
@@ -104,11 +119,15 @@ export interface Plan {
   readonly description?: string | undefined;
   /** What the model is, for comparison with published runs, e.g. `BERT base`. */
   readonly model?: string | undefined;
+  /** As its driver names it: what its making emitted is published for some. */
+  readonly gpuModel?: string | undefined;
   readonly currency?: string | undefined;
   readonly pricePerKilowattHour?: Range | undefined;
   readonly powerUsageEffectiveness?: Range | undefined;
   readonly zone?: string | undefined;
   readonly gramsPerKilowattHour?: Range | undefined;
+  /** Market-based, where a contract is known; else `renewables` makes it. */
+  readonly marketGramsPerKilowattHour?: Range | undefined;
   /** How long the training takes on the clock: for shifting it in time. */
   readonly durationHours?: number | undefined;
   /** Tonnes that somebody states for the training, to be checked against its energy. */
@@ -122,11 +141,12 @@ export interface Plan {
   readonly water?:
     | { readonly wueLitersPerKilowattHour: Range; readonly ewifLitersPerKilowattHour: Range }
     | undefined;
+  /** Making the GPUs; what is absent is that of the GPU's model, 4 years and use all the time. */
   readonly embodied?:
     | {
-        readonly kilogramsPerGpu: Range;
-        readonly lifeYears: Range;
-        readonly utilisationRatio: Range;
+        readonly kilogramsPerGpu?: Range | undefined;
+        readonly lifeYears?: Range | undefined;
+        readonly utilisationRatio?: Range | undefined;
       }
     | undefined;
   /** Contracts for renewable energy: the share of energy they match, and its intensity. */
@@ -139,8 +159,8 @@ export interface Plan {
   readonly distillation?:
     | { readonly trainingKilowattHours: Range; readonly wattHoursPerRequest: Range }
     | undefined;
-  /** Other places the work could go to, with their g/kWh. */
-  readonly regions?: Readonly<Record<string, number>> | undefined;
+  /** Other places the work could go to, by name. */
+  readonly regions?: Readonly<Record<string, PlannedRegion>> | undefined;
 }
 
 /** A number ≥ 0, or a range of them: what every quantity in a file may be. */
@@ -172,6 +192,20 @@ export const nonzeroRatio: z.ZodType<Range> = ratio.refine((range) => range.low 
   message: 'it must be above 0',
 });
 const pue = quantity.refine((range) => range.low >= 1, { message: 'PUE is at least 1' });
+const region = z.union([
+  z
+    .number()
+    .nonnegative()
+    .transform((grams) => ({ gramsPerKilowattHour: exactly(grams) })),
+  z.strictObject({
+    gramsPerKilowattHour: quantity.optional(),
+    pricePerKilowattHour: quantity.optional(),
+    powerUsageEffectiveness: pue.optional(),
+    ratePerGpuHour: quantity.optional(),
+    zone: z.string().optional(),
+    files: z.array(z.string()).optional(),
+  }),
+]);
 const formula = { k: quantity, hours: quantity, kilowatts: quantity };
 const phaseName = z.string().default('training');
 
@@ -180,11 +214,13 @@ const planFile: z.ZodType<Plan> = z.strictObject({
   field: z.string().optional(),
   description: z.string().optional(),
   model: z.string().optional(),
+  gpuModel: z.string().optional(),
   currency: z.string().optional(),
   pricePerKilowattHour: quantity.optional(),
   powerUsageEffectiveness: pue.optional(),
   zone: z.string().optional(),
   gramsPerKilowattHour: quantity.optional(),
+  marketGramsPerKilowattHour: quantity.optional(),
   durationHours: z.number().positive().optional(),
   statedTonnes: z.number().nonnegative().optional(),
   people: z
@@ -271,6 +307,7 @@ const planFile: z.ZodType<Plan> = z.strictObject({
       days: quantity,
       requestsPerDay: quantity.optional(),
       wattHoursPerRequest: quantity.optional(),
+      gpuCount: quantity.optional(),
       cloudCostPerMonth: quantity.optional(),
       operationCostPerMonth: quantity.optional(),
     })
@@ -280,9 +317,9 @@ const planFile: z.ZodType<Plan> = z.strictObject({
     .optional(),
   embodied: z
     .strictObject({
-      kilogramsPerGpu: quantity,
-      lifeYears: positive,
-      utilisationRatio: nonzeroRatio,
+      kilogramsPerGpu: quantity.optional(),
+      lifeYears: positive.optional(),
+      utilisationRatio: nonzeroRatio.optional(),
     })
     .optional(),
   renewables: z.strictObject({ shareRatio: ratio, gramsPerKilowattHour: quantity }).optional(),
@@ -292,7 +329,7 @@ const planFile: z.ZodType<Plan> = z.strictObject({
   distillation: z
     .strictObject({ trainingKilowattHours: quantity, wattHoursPerRequest: quantity })
     .optional(),
-  regions: z.record(z.string(), z.number().nonnegative()).optional(),
+  regions: z.record(z.string(), region).optional(),
 });
 
 /** Reads PLAN.yml (or JSON). @throws InputError naming the path in it and the mend */

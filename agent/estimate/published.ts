@@ -92,6 +92,7 @@ const LLAMA = 'Touvron et al. 2023, LLaMA, Table 15 (arXiv:2302.13971)';
 const CARDS = 'Meta, Llama model cards';
 const OLMO = 'Groeneveld et al. 2024, OLMo (arXiv:2402.00838)';
 const BLOOM = 'Luccioni et al. 2023, BLOOM (arXiv:2211.02001)';
+const DEEPSEEK = 'DeepSeek-AI 2024, DeepSeek-V3, Table 1 (arXiv:2412.19437)';
 const ARTICLE = 'The article behind this project (illustrative)';
 
 /** 0.954 lb/kWh, the United States' average that Strubell uses. */
@@ -159,6 +160,20 @@ const olmo = (kilowattHours: number, pue: number, grams: number, tonnes: Printed
     tonnes,
     source: OLMO,
     note: 'the printed energy is before PUE',
+  }) as const;
+
+const deepseek = (id: string, model: string, gpuHours: number, dollars: number) =>
+  ({
+    id,
+    model,
+    hardware: 'H800',
+    kind: 'rent',
+    devices: 1,
+    hours: gpuHours,
+    dollarsPerHour: 2,
+    dollars: printed(dollars, 0.5),
+    source: DEEPSEEK,
+    note: 'rent of the final run alone, at an assumed 2 USD per GPU-hour',
   }) as const;
 
 /** All published rows. */
@@ -374,6 +389,10 @@ export const PUBLISHED_RUNS: readonly PublishedRun[] = [
     dollars: printed(3_201_722),
     source: STRUBELL,
   },
+  deepseek('deepseek-v3-pretraining', 'DeepSeek-V3, pre-training', 2_664_000, 5_328_000),
+  deepseek('deepseek-v3-context', 'DeepSeek-V3, context extension', 119_000, 238_000),
+  deepseek('deepseek-v3-posttraining', 'DeepSeek-V3, post-training', 5_000, 10_000),
+  deepseek('deepseek-v3', 'DeepSeek-V3', 2_788_000, 5_576_000),
   {
     id: 'seed-bert-electricity',
     model: 'BERT, electricity of the illustrative case',

@@ -1,5 +1,5 @@
-// Low, mid and high of a planning figure. Every model here grows with each of its inputs, so ranges multiply end by
-// end; where a result falls with an input the ends are swapped on purpose. Pure.
+// Low, mid and high of a planning figure. Every model here grows with each of its inputs; where a result falls with an
+// input the ends are swapped on purpose. Only prices may be below zero. Pure.
 
 /** A figure with its spread; low ≤ mid ≤ high. */
 export interface Range {
@@ -15,9 +15,17 @@ export const exactly = (value: number): Range => ({ low: value, mid: value, high
 export const sumOf = (...parts: readonly Range[]): Range =>
   parts.reduce((sum, part) => combine(sum, part, (a, b) => a + b), exactly(0));
 
-/** a × b × …, of figures ≥ 0. */
+/** a × b × …, whatever their signs: the least and the most of all ends. */
 export const productOf = (...parts: readonly Range[]): Range =>
-  parts.reduce((product, part) => combine(product, part, (a, b) => a * b), exactly(1));
+  parts.reduce((product, part) => {
+    const ends = [
+      product.low * part.low,
+      product.low * part.high,
+      product.high * part.low,
+      product.high * part.high,
+    ];
+    return { low: Math.min(...ends), mid: product.mid * part.mid, high: Math.max(...ends) };
+  }, exactly(1));
 
 /** a ÷ b, of figures ≥ 0: most over least. */
 export const quotientOf = (a: Range, b: Range): Range => ({
@@ -38,6 +46,13 @@ export function shareOf(part: Range, whole: Range): Range {
   const mid = part.mid / whole.mid;
   return { low: Math.min(mid, ...ends), mid, high: Math.max(mid, ...ends) };
 }
+
+/** The same with its ends in order, whatever a difference made of them. */
+export const ordered = ({ low, mid, high }: Range): Range => ({
+  low: Math.min(low, mid, high),
+  mid,
+  high: Math.max(low, mid, high),
+});
 
 /** Whether low, mid and high are one. */
 export const isExact = (range: Range): boolean => range.low === range.high;

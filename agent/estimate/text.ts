@@ -2,8 +2,8 @@
 
 import type { Check } from './checks.ts';
 import type { EstimateResult } from './estimate.ts';
-import type { Estimate, Figure, Section } from './figures.ts';
-import type { LeverResult } from './levers.ts';
+import type { AsPublished, Estimate, Figure, Section } from './figures.ts';
+import type { LeverResult } from './lever.ts';
 import { formatNumber } from './number.ts';
 import { isExact, type Range } from './range.ts';
 import type { VerificationRow } from './verify.ts';
@@ -20,6 +20,19 @@ export function formatEstimate(result: EstimateResult): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** The cases by name, with what each is. */
+export const formatCases = (
+  cases: readonly { readonly name: string; readonly title: string }[],
+): string =>
+  `${cases
+    .flatMap(({ name, title }) => {
+      const [first = '', ...rest] = wrap(title, CASE_WIDTH);
+      return [name.padEnd(CASE_WIDTH) + first.trimStart(), ...rest];
+    })
+    .join('\n')}\n`;
+
+const CASE_WIDTH = 28;
+
 function estimateLines(estimate: Estimate): string[] {
   const isSpread = estimate.sections.some((section) =>
     section.figures.some((figure) => !isExact(figure.value)),
@@ -30,6 +43,7 @@ function estimateLines(estimate: Estimate): string[] {
     '',
     ...(isSpread ? headings() : []),
     ...estimate.sections.flatMap((section) => sectionLines(section, isSpread)),
+    ...publishedLines(estimate.published ?? []),
     ...checkLines(estimate.checks),
     ...leverLines(estimate.levers, estimate.currency),
   ];
@@ -75,6 +89,22 @@ function compact(value: number): string {
   }).format(value);
 }
 
+function publishedLines(published: readonly AsPublished[]): string[] {
+  if (published.length === 0) return [];
+  return [
+    'As published',
+    ...published.flatMap(({ unit, published: value, recomputed, errorPercent }) =>
+      wrap(
+        `${formatNumber(value)} ${unit}; recomputed ${formatNumber(recomputed)}, ${percent(errorPercent)}`,
+        2,
+      ),
+    ),
+    '',
+  ];
+}
+
+const percent = (value: number): string => `${value.toFixed(2).replace(/^-0\.00$/, '0.00')} %`;
+
 function checkLines(checks: readonly Check[]): string[] {
   if (checks.length === 0) return ['Plausibility: nothing out of proportion was found.', ''];
   return ['Plausibility: IMPLAUSIBLE', ...checks.flatMap((check) => bullet(check.message)), ''];
@@ -105,7 +135,7 @@ function verificationLines(rows: readonly VerificationRow[]): string[] {
   const printed = rows.filter((row) => row.published !== undefined);
   const failing = printed.filter((row) => !row.holds);
   return [
-    `${'run'.padEnd(28)}${'published'.padStart(14)}${'recomputed'.padStart(14)} ${'unit'.padEnd(7)}${'error'.padStart(9)}`,
+    `${'run'.padEnd(28)}${'published'.padStart(12)}${'recomputed'.padStart(12)} ${'unit'.padEnd(7)}${'error'.padStart(9)}${'allowed'.padStart(9)}`,
     ...rows.map(verificationLine),
     '',
     ...failing.flatMap((row) => bullet(`${row.id}: outside the error of ${row.withinPercent} %.`)),
@@ -113,7 +143,7 @@ function verificationLines(rows: readonly VerificationRow[]): string[] {
       row.check === undefined ? [] : bullet(`${row.id}, implausible: ${row.check.message}`),
     ),
     ...wrap(
-      `${printed.length - failing.length} of ${printed.length} printed figures recompute within the error of their own rounding.`,
+      `${printed.length - failing.length} of ${printed.length} printed figures recompute within the error allowed: they are rounded, and so are the hours and watts printed beside them.`,
       0,
     ),
   ];
@@ -121,14 +151,12 @@ function verificationLines(rows: readonly VerificationRow[]): string[] {
 
 function verificationLine(row: VerificationRow): string {
   const published = row.published === undefined ? '–' : formatNumber(row.published);
-  const error =
-    row.errorPercent === undefined
-      ? ''
-      : `${row.errorPercent.toFixed(2).replace(/^-0\.00$/, '0.00')} %`;
+  const error = row.errorPercent === undefined ? '' : percent(row.errorPercent);
+  const allowed = row.withinPercent === undefined ? '' : `${row.withinPercent} %`;
   const flag = row.holds && row.check === undefined ? '' : ' !';
   return (
-    `${row.id.padEnd(28)}${published.padStart(14)}${formatNumber(row.recomputed).padStart(14)} ` +
-    `${row.unit.padEnd(7)}${error.padStart(9)}${flag}`
+    `${row.id.padEnd(28)}${published.padStart(12)}${formatNumber(row.recomputed).padStart(12)} ` +
+    `${row.unit.padEnd(7)}${error.padStart(9)}${allowed.padStart(9)}${flag}`
   ).trimEnd();
 }
 

@@ -1,7 +1,7 @@
 // Recomputes every published figure from what is printed beside it: the models' own golden test, open to anyone as
 // `estimate --verify`. Pure.
 
-import { checkIntensity, type Check } from './checks.ts';
+import { checkImplied, type Check } from './checks.ts';
 import { PUBLISHED_RUNS, type Printed, type PublishedRun } from './published.ts';
 
 /** One printed figure against its recomputation. */
@@ -15,7 +15,7 @@ export interface VerificationRow {
   /** (recomputed − published) ÷ published. */
   readonly errorPercent?: number;
   readonly withinPercent?: number;
-  /** Whether the recomputation lies within the printed figure's own rounding. */
+  /** Whether the recomputation lies within the error that is allowed the printed figure. */
   readonly holds: boolean;
   readonly source: string;
   readonly note?: string;
@@ -27,6 +27,10 @@ export interface VerificationRow {
 export function verifyPublished(runs: readonly PublishedRun[] = PUBLISHED_RUNS): VerificationRow[] {
   return runs.flatMap((run) => rowsOf(run, runs));
 }
+
+/** Whether every printed figure is recomputed within its error. */
+export const allHold = (rows: readonly VerificationRow[]): boolean =>
+  rows.every(({ holds }) => holds);
 
 function rowsOf(run: PublishedRun, runs: readonly PublishedRun[]): VerificationRow[] {
   switch (run.kind) {
@@ -61,7 +65,7 @@ function hoursRows(run: Extract<PublishedRun, { kind: 'hours' }>): VerificationR
   }
   if (stated === undefined) return rows;
   const implied = (stated.value * 1e6) / kilowattHours;
-  const check = checkIntensity(implied);
+  const check = checkImplied(stated.value, kilowattHours);
   const impliedRow = {
     ...row(run, 'g/kWh', implied, undefined),
     note: 'implied by the tonnes printed',

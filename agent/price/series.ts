@@ -51,7 +51,7 @@ export function seriesTariff(text: string, options: TariffOptions): Tariff {
       file.series.schedule,
       (value) => (value / unit.kilowattHours + network + levies) * (1 + tax),
     ),
-    timeZone: options.timeZone,
+    timeZone: file.timeZone,
     notes: file.series.held.map((stretch) => heldNote(stretch, fileName)),
   };
 }

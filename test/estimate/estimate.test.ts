@@ -2,18 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { basisOf } from '../../agent/estimate/basis.ts';
-import { CASE_NAMES } from '../../agent/estimate/cases.ts';
+import { CASE_NAMES, CASES } from '../../agent/estimate/cases.ts';
 import { energyOf, transferKilowattHoursPerGigabyte } from '../../agent/estimate/energy.ts';
 import { planOf, runEstimate, type EstimateRequest } from '../../agent/estimate/estimate.ts';
 import type { Estimate, Figure } from '../../agent/estimate/figures.ts';
 import { estimateJson } from '../../agent/estimate/json.ts';
 import { readPlan, type Plan } from '../../agent/estimate/plan.ts';
 import { exactly } from '../../agent/estimate/range.ts';
-import { bestStart } from '../../agent/estimate/shift.ts';
-import { formatEstimate } from '../../agent/estimate/text.ts';
-import { constantSchedule } from '../../agent/schedule.ts';
-import { readSeries } from '../../agent/series-file.ts';
-import { instant } from '../../agent/units.ts';
+import { formatCases, formatEstimate } from '../../agent/estimate/text.ts';
 
 function estimate(request: EstimateRequest): Estimate {
   const result = runEstimate(request);
@@ -118,8 +114,35 @@ describe('every case', () => {
 
   test('an unknown one is refused with the names that exist', () => {
     expect(() => runEstimate({ kind: 'case', name: 'gpt-9' })).toThrow(
-      '--case gpt-9: there is no such case. Give one of worked-example, bert, finance,',
+      '--case gpt-9: there is no such case. wattmeter estimate --cases lists them.',
     );
+  });
+
+  test.each([
+    ['gpt3', 'pat-gpt3'],
+    ['BERT', 'bert'],
+    ['medecine', 'medicine'],
+    ['llama33', 'llama33-70b'],
+    ['worked', 'worked-example'],
+  ])('of %s it is said that perhaps %s is meant', (name, meant) => {
+    if (CASE_NAMES.includes(name)) throw new Error('This should be no case.');
+    expect(() => runEstimate({ kind: 'case', name })).toThrow(`Perhaps ${meant} is meant`);
+  });
+
+  test('a published one says what was published beside its recomputation', () => {
+    expect(estimateCase('pat-gpt3').published).toMatchObject([
+      { unit: 'kWh', published: 1_287_000 },
+      { unit: 't CO2e', published: 552.1 },
+    ]);
+    const text = formatEstimate(runEstimate({ kind: 'case', name: 'pat-gpt3' }));
+    expect(text).toContain('1,287,000 kWh; recomputed 1,289,376, 0.18 %');
+    expect(estimateCase('bert').published).toBeUndefined();
+  });
+
+  test('has a line in the list of cases', () => {
+    const list = formatCases(CASES);
+    for (const name of CASE_NAMES) expect(list).toMatch(new RegExp(`^${name} +\\S`, 'm'));
+    for (const line of list.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 });
 
@@ -152,7 +175,7 @@ describe('energy', () => {
             },
           },
         },
-        undefined,
+        {},
       ),
     );
     // 10 TB · 1000 h · 0.65 W/TB · 2 copies · PUE 1.5 = 19.5 kWh.
@@ -256,13 +279,13 @@ describe('impact', () => {
     const { gramsPerKilowattHour: _, ...plan } = gpuPlan;
     const carbon = estimatePlan(plan).sections.find((section) => section.key === 'carbon');
     expect(carbon?.figures).toEqual([]);
-    expect(carbon?.missing).toContain('No grid zone');
+    expect(carbon?.missing).toContain('give --zone DEU, say, --grid FILE');
   });
 
   test("the zone's intensity comes with its source", () => {
     const { gramsPerKilowattHour: _, ...plan } = gpuPlan;
     const zone = { zone: 'NOR', gramsPerKilowattHour: 30, source: 'a data set' };
-    const result = estimate({ kind: 'plan', plan, zone });
+    const result = estimate({ kind: 'plan', plan, surroundings: { zone } });
     expect(mid(result, 'carbon', 'trainingLocationBasedKilograms')).toBeCloseTo(18, 9);
     expect(figure(result, 'carbon', 'intensityGramsPerKilowattHour')).toMatchObject({
       note: 'a data set',
@@ -348,7 +371,8 @@ describe('plausibility', () => {
     expect(estimateCase('llama33-70b').checks).toEqual([
       {
         code: 'carbon-intensity',
-        message: '2.633 g/kWh is outside what is plausible for any grid (10 to 1,400).',
+        message:
+          '12.9 t of 4,900,000 kWh are 2.633 g/kWh, which is outside what is plausible for any grid (10 to 1,400).',
       },
     ]);
   });
@@ -366,7 +390,7 @@ describe('plausibility', () => {
         ? {}
         : { zone: { zone: 'DEU', gramsPerKilowattHour: zoneGrams, source: 'x' } };
     const plan = { ...gpuPlan, gramsPerKilowattHour: exactly(grams) };
-    expect(codes(estimate({ kind: 'plan', plan, ...zone }))).toHaveLength(count);
+    expect(codes(estimate({ kind: 'plan', plan, surroundings: zone }))).toHaveLength(count);
   });
 });
 
@@ -423,7 +447,10 @@ describe('levers', () => {
   });
 
   test('a region whose grid is dirtier never pays', () => {
-    const regions = { SWE: 36, POL: 662 };
+    const regions = {
+      SWE: { gramsPerKilowattHour: exactly(36) },
+      POL: { gramsPerKilowattHour: exactly(662) },
+    };
     const plan = estimatePlan({ ...gpuPlan, gramsPerKilowattHour: exactly(344), regions });
     expect(lever(plan, 'region-SWE')?.breakEven).toMatch(/^pays while/);
     expect(lever(plan, 'region-POL')?.savedKilograms?.mid).toBeLessThan(0);
@@ -451,35 +478,6 @@ describe('levers', () => {
     expect(lever(plan, 'distillation')?.breakEven).toBe('pays back after 4,000 requests');
     expect(lever(plan, 'distillation')?.savedKilowattHours?.mid).toBeCloseTo(12, 9);
     expect(mid(plan, 'deployment', 'requestsToEqualTraining')).toBeCloseTo(400 / 0.003, 3);
-  });
-
-  test('a shift in time follows the series given', () => {
-    const hours = [300, 100, 100, 400];
-    const rows = hours.map(
-      (value, hour) => `${1e9 + hour * 3600},${1e9 + hour * 3600 + 3600},${value}`,
-    );
-    const { series } = readSeries(rows.join('\n'), { fileName: 'grid.csv', timeZone: 'UTC' });
-    const best = bestStart(series.schedule, instant(1e9), instant(1e9 + 4 * 3600), 2 * 3600);
-    expect(best).toEqual({ startSeconds: 1e9 + 3600, mean: 100, averageMean: 225 });
-    const result = estimate({
-      kind: 'plan',
-      plan: { ...gpuPlan, durationHours: 2 },
-      series: {
-        carbon: series.schedule,
-        price: constantSchedule(0.2),
-        fromSeconds: instant(1e9),
-        toSeconds: instant(1e9 + 4 * 3600),
-      },
-    });
-    expect(lever(result, 'time-shift-carbon')?.savedKilograms?.mid).toBeCloseTo(
-      240 * (1 - 100 / 225),
-      9,
-    );
-    expect(lever(result, 'time-shift-price')?.savedCost?.mid).toBe(0);
-  });
-
-  test('a job longer than the series has no best start', () => {
-    expect(bestStart(constantSchedule(1), instant(0), instant(10), 11)).toBeUndefined();
   });
 });
 

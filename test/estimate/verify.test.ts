@@ -4,11 +4,15 @@ import { describe, expect, test } from 'vitest';
 
 import { POWER_CAP_V100 } from '../../agent/estimate/lever-facts.ts';
 import { PUBLISHED_RUNS } from '../../agent/estimate/published.ts';
-import { verifyPublished } from '../../agent/estimate/verify.ts';
+import { formatEstimate } from '../../agent/estimate/text.ts';
+import { allHold, verifyPublished } from '../../agent/estimate/verify.ts';
 import { corpusPath, corpusPresent } from '../corpus.ts';
 
 interface GoldenRow {
   readonly id: string;
+  readonly published_kwh?: number | null;
+  readonly published_tco2e?: number | null;
+  readonly published_usd?: number | null;
   readonly recomputed_kwh?: number | null;
   readonly recomputed_tco2e?: number | null;
   readonly recomputed_usd?: number | null;
@@ -36,6 +40,11 @@ describe('verifyPublished()', () => {
     if (first?.kind !== 'hours') throw new Error('unexpected table');
     const wrong = verifyPublished([{ ...first, watts: first.watts * 1.1 }]);
     expect(wrong.every((row) => !row.holds)).toBe(true);
+    expect(allHold(wrong)).toBe(false);
+    expect(allHold(rows)).toBe(true);
+    expect(formatEstimate({ kind: 'verification', rows: wrong })).toContain(
+      'strubell-tbase: outside the error of 1 %.',
+    );
   });
 
   test('names a source for every row, under an identity of its own', () => {
@@ -51,21 +60,26 @@ describe.skipIf(!corpusPresent)('against the corpus', () => {
     : { energy_carbon: [], cost: [] };
   const rows = verifyPublished();
   const units = [
-    ['kWh', 'recomputed_kwh', 'kwh_error_pct'],
-    ['t CO2e', 'recomputed_tco2e', 'tco2e_error_pct'],
-    ['USD', 'recomputed_usd', undefined],
-    ['g/kWh', 'implied_g_per_kwh', undefined],
+    ['kWh', 'recomputed_kwh', 'kwh_error_pct', 'published_kwh'],
+    ['t CO2e', 'recomputed_tco2e', 'tco2e_error_pct', 'published_tco2e'],
+    ['USD', 'recomputed_usd', undefined, 'published_usd'],
+    ['g/kWh', 'implied_g_per_kwh', undefined, undefined],
   ] as const;
 
   test.each([...golden.energy_carbon, ...golden.cost])(
     '$id recomputes as an independent program did',
     (row) => {
       let compared = 0;
-      for (const [unit, key, errorKey] of units) {
+      for (const [unit, key, errorKey, publishedKey] of units) {
         const theirs = row[key];
         const ours = rows.find((each) => each.id === row.id && each.unit === unit);
         if (theirs === undefined || theirs === null) continue;
         compared += 1;
+        const printed = publishedKey === undefined ? undefined : row[publishedKey];
+        if (printed !== undefined && printed !== null) {
+          expect(ours?.published).toBe(printed);
+          expect(ours?.holds).toBe(true);
+        }
         // Their figures are rounded to three decimals at most, or to one.
         expect(Math.abs((ours?.recomputed ?? NaN) - theirs)).toBeLessThanOrEqual(
           Math.max(0.05, theirs * 1e-6) * (unit === 't CO2e' ? 0.1 : 1),
