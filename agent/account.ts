@@ -189,7 +189,7 @@ export function createAccount(
         if (rows === undefined) continue;
         const line = lineOf(uuidOf(device));
         tallyRows(line.tally, columns, rows, uuidOf);
-        tallyIdleRows(line.idle, columns, rows, uuidOf);
+        tallyIdleRows(line.idle, columns, rows);
       }
       windows.addRows(columns, span, uuidOf);
     },

@@ -69,6 +69,7 @@ function intervalOf(uuid, minute, noise) {
     powerMinWatts: 100 + 20 * noise(),
     sampleCount: 600,
     wallOffsetSeconds: 0,
+    utilizationRatio: Math.max(0, 1.2 * noise() - 0.2),
     charge: {
       facilityKilowattHours: energyJoules / 3.6e6,
       costAmount: energyJoules / 3.6e7,

@@ -145,22 +145,30 @@ interface Bytes {
   take(count: number): Promise<Buffer>;
 }
 
-/** A file's bytes, read ahead into one buffer that grows to the largest piece. */
+/** A file's bytes in one buffer that grows to the largest piece; the next ones are read while these are worked on. */
 function openBytes(file: FileHandle): Bytes {
-  let buffer = Buffer.allocUnsafe(2 * CHUNK_BYTES);
+  let buffer = Buffer.allocUnsafe(4 * CHUNK_BYTES);
   let start = 0;
   let end = 0;
+  const readAhead = (): Promise<{ readonly bytesRead: number }> => {
+    const ahead = file.read(buffer, end, CHUNK_BYTES);
+    // Whoever waits for it hears why it failed; nobody waits for the last one.
+    ahead.catch(() => undefined);
+    return ahead;
+  };
+  let ahead = readAhead();
   const readMore = async (): Promise<void> => {
-    if (start > 0) {
+    const { bytesRead } = await ahead;
+    if (bytesRead === 0) damaged('the end is missing');
+    end += bytesRead;
+    if (buffer.length - end < CHUNK_BYTES) {
       buffer.copyWithin(0, start, end);
       end -= start;
       start = 0;
     }
     if (buffer.length - end < CHUNK_BYTES)
       buffer = Buffer.concat([buffer, Buffer.allocUnsafe(buffer.length)]);
-    const { bytesRead } = await file.read(buffer, end, buffer.length - end);
-    if (bytesRead === 0) damaged('the end is missing');
-    end += bytesRead;
+    ahead = readAhead();
   };
   return {
     async line() {

@@ -26,14 +26,15 @@ export const exactCost = (row: PricedEnergy): Decimal =>
   new Exact(row.facilityKilowattHours).times(row.pricePerKilowattHour);
 
 /** Quantities rounded to the digits of their whole, the largest taking the remainder: they add up to it exactly. */
-function roundedToWhole(quantities: readonly number[], whole: number): number[] {
+function roundedToWhole(quantities: readonly number[], whole: number): Decimal[] {
   const total = new Exact(whole);
   const decimals = Math.max(0, CERTAIN_DIGITS - 1 - total.e);
   const rounded = quantities.map((quantity) => new Exact(quantity).toDecimalPlaces(decimals));
   const largest = quantities.indexOf(Math.max(...quantities));
   const rest = rounded.reduce((left, quantity) => left.minus(quantity), total);
+  // What is multiplied is the number that the row will show: the rounded ones are theirs already.
   return rounded.map((quantity, position) =>
-    (position === largest ? quantity.plus(rest) : quantity).toNumber(),
+    position === largest ? new Exact(quantity.plus(rest).toNumber()) : quantity,
   );
 }
 
@@ -50,13 +51,14 @@ function billOf(periods: readonly PricePeriodFacts[], facilityKilowattHours: num
   );
   let total = new Exact(0);
   const rows = periods.map(({ startSeconds, endSeconds, pricePerKilowattHour }, position) => {
-    const row = { facilityKilowattHours: quantities[position] ?? 0, pricePerKilowattHour };
-    const cost = exactCost(row);
+    const quantity = quantities[position] ?? new Exact(0);
+    const cost = quantity.times(pricePerKilowattHour);
     total = total.plus(cost);
     return {
       startTime: isoTime(startSeconds),
       endTime: isoTime(endSeconds),
-      ...row,
+      facilityKilowattHours: quantity.toNumber(),
+      pricePerKilowattHour,
       energyCost: cost.toNumber(),
     };
   });

@@ -38,6 +38,7 @@ const slot = fc.record({
   endEdgeJoules: amount(20),
   independent: amount(100),
   pricePerKilowattHour: fc.constantFrom(0.1, 0.1, 0.25, -0.05),
+  utilizationRatio: fc.constantFrom(undefined, 0, 0, 0.4),
   // Mostly nothing odd, so that stretches between cuts are plain.
   oddity: fc.option(fc.tuple(fc.constantFrom(...UUIDS), fc.constantFrom(...ODDITIES)), {
     freq: 8,
