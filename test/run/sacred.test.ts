@@ -3,7 +3,7 @@
 import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { closeSync, openSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { openSubject, subjectEnvironment, type Subject } from './subject.ts';
 import { Terminal } from './terminal.ts';
@@ -243,7 +243,10 @@ describe('on a terminal', () => {
     const state = (of: string): string =>
       /^State:\s+(\S)/m.exec(readFileSync(`/proc/${of}/status`, 'utf8'))?.[1] ?? '';
     const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
-    expect([state(pid ?? ''), state(parent)]).toEqual(['T', 'T']);
+    // The shell tells of Wattmeter; CMD, which the terminal stops itself, may be a moment later.
+    await vi.waitFor(() => expect([state(pid ?? ''), state(parent)]).toEqual(['T', 'T']), {
+      timeout: 10_000,
+    });
     terminal.type('fg\n');
     await terminal.shows(/wattmeter/);
     terminal.type('\n');
