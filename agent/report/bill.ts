@@ -5,7 +5,7 @@ import { present } from './present.ts';
 import type { Report, ReportBill } from './report.ts';
 
 /** The bill of a report. */
-export function billOf({ energy, cost, carbon }: Report): ReportBill {
+export function billOf({ energy, cost, carbon, water }: Report): ReportBill {
   return {
     energy: present({
       facilityJoules: energy.facilityJoules,
@@ -18,6 +18,7 @@ export function billOf({ energy, cost, carbon }: Report): ReportBill {
       pricePerKilowattHourMean: cost.pricePerKilowattHourMean,
       tariff: cost.tariff,
       otherCosts: cost.otherCosts,
+      runCost: cost.runCost,
       missing: cost.missing,
     }),
     carbon:
@@ -31,5 +32,6 @@ export function billOf({ energy, cost, carbon }: Report): ReportBill {
             dataset: carbon.dataset,
             vintage: carbon.vintage,
           }),
+    ...present({ waterLitres: water?.waterLitres }),
   };
 }

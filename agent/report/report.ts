@@ -403,7 +403,13 @@ export interface ReportBill {
   >;
   readonly cost: Pick<
     ReportCost,
-    'currency' | 'energyCost' | 'pricePerKilowattHourMean' | 'tariff' | 'otherCosts' | 'missing'
+    | 'currency'
+    | 'energyCost'
+    | 'pricePerKilowattHourMean'
+    | 'tariff'
+    | 'otherCosts'
+    | 'runCost'
+    | 'missing'
   >;
   readonly carbon:
     | Pick<
@@ -416,6 +422,7 @@ export interface ReportBill {
         | 'vintage'
       >
     | { readonly missing: string };
+  readonly waterLitres?: number;
 }
 
 /** An option that a run was measured under and is not any more, or the other way round. */

@@ -60,12 +60,18 @@ function figureChanges(before: ReportBill, after: ReportBill): Change[] {
     ...[...new Set([before, after].flatMap(otherCostNames))].map((name) =>
       change(clip(plain(name), LABEL_WIDTH), (bill) => otherCostInWords(bill, name)),
     ),
+    change('Cost of the run', ({ cost }) =>
+      known(cost.runCost, (amount) => formatMoney(amount, cost.currency)),
+    ),
     change('Grid', gridInWords),
     change('Carbon (CO2e)', ({ carbon }) =>
       known('missing' in carbon ? undefined : carbon.locationBasedGrams, formatMass),
     ),
     change('  by contract', ({ carbon }) =>
       known('missing' in carbon ? undefined : carbon.marketBasedGrams, formatMass),
+    ),
+    change('Water', ({ waterLitres }) =>
+      known(waterLitres, (litres) => `${formatValue(litres)} L`),
     ),
   ];
 }

@@ -199,6 +199,7 @@ const bill = z.object({
     pricePerKilowattHourMean: true,
     tariff: true,
     otherCosts: true,
+    runCost: true,
     missing: true,
   }),
   carbon: z.union([
@@ -212,6 +213,7 @@ const bill = z.object({
     }),
     z.object({ missing: text }),
   ]),
+  waterLitres: unknown(number),
 });
 
 const note = { provenance, source: text };

@@ -28,6 +28,7 @@ test('changesOf() says before and after of all that differs, in words, and of no
   const changes = changesOf(repriced);
   const labels = changes.map(({ label }) => label);
   expect(labels).toEqual(expect.arrayContaining(['PUE', 'E_compute', 'Energy cost', 'Grid']));
+  expect(labels).toEqual(expect.arrayContaining(['Cost of the run', 'Water']));
   expect(labels).toEqual(expect.arrayContaining(['demand-minutes', 'tariff-time-zone']));
   expect(labels).not.toContain('pue');
   expect(new Set(labels).size).toBe(labels.length);
