@@ -16,7 +16,7 @@ export const PLAN_FLAGS: readonly (readonly [string, string])[] = [
   ['--hours <h>', 'T of E_compute'],
   ['--kilowatts <kW>', 'P of E_compute'],
   ['--gpu-hours <h>', 'or: GPU-hours of the training …'],
-  ['--watts-per-gpu <W>', '… × power of one GPU × PUE'],
+  ['--watts-per-gpu <W>', '… × power of one GPU × PUE; without it they are what is rented'],
   ['--host-watts-per-gpu <W>', 'power of the rest of the node, per GPU'],
   ['--rated-watts <W>', 'rated power of one GPU, for the plausibility check'],
   ['--energy-kilowatt-hours <kWh>', 'or: energy of the training at the meter, PUE in it'],
@@ -74,24 +74,28 @@ export const EMPTY_PLAN: Plan = { name: 'A plan from the command line', training
 function trainingOf(flags: Flags): Phase | undefined {
   const name = 'training';
   const formula = formulaOf(flags, { k: 'k', hours: 'hours', kilowatts: 'kilowatts' });
-  const pair = together(flags, ['gpuHours', 'wattsPerGpu']);
   const energy = quantityOf(flags, 'energyKilowattHours');
+  const gpuHours = quantityOf(flags, 'gpuHours');
   const ratedWatts = quantityOf(flags, 'ratedWatts')?.mid;
-  const ways = [formula, pair, energy].filter((way) => way !== undefined);
-  if (ways.length > 1)
+  const hasWatts = flags['wattsPerGpu'] !== undefined;
+  needs(flags, 'hostWattsPerGpu', 'wattsPerGpu');
+  needs(flags, 'ratedWatts', 'gpuHours');
+  if ([formula !== undefined, energy !== undefined, hasWatts].filter(Boolean).length > 1)
     throw new UsageError(
       'The training is given twice. Give --k, --hours and --kilowatts, or --gpu-hours and --watts-per-gpu, or --energy-kilowatt-hours.',
     );
-  if (formula !== undefined) return { kind: 'formula', name, ...formula };
-  if (energy !== undefined)
-    return { kind: 'energy', name, energyKilowattHours: energy, ...present({ ratedWatts }) };
+  // Beside the others, GPU-hours are what rent and the making of GPUs count by.
+  const beside = present({ gpuHours, ratedWatts });
+  if (formula !== undefined) return { kind: 'formula', name, ...formula, ...beside };
+  if (energy !== undefined) return { kind: 'energy', name, energyKilowattHours: energy, ...beside };
+  const pair = together(flags, ['gpuHours', 'wattsPerGpu']);
   if (pair === undefined) return undefined;
-  const [gpuHours = exactly(0), wattsPerGpu = exactly(0)] = pair;
+  const [hours = exactly(0), wattsPerGpu = exactly(0)] = pair;
   const hostWattsPerGpu = quantityOf(flags, 'hostWattsPerGpu');
   return {
     kind: 'gpu-hours',
     name,
-    gpuHours,
+    gpuHours: hours,
     wattsPerGpu,
     ...present({ hostWattsPerGpu, ratedWatts }),
   };
@@ -118,6 +122,14 @@ function together(flags: Flags, attributes: readonly string[]): readonly Range[]
     );
   }
   return attributes.map((attribute) => quantityOf(flags, attribute) ?? exactly(0));
+}
+
+/** @throws UsageError where a flag would be without effect */
+function needs(flags: Flags, attribute: string, other: string): void {
+  if (flags[attribute] !== undefined && flags[other] === undefined)
+    throw new UsageError(
+      `${flagName(attribute)} says nothing without ${flagName(other)}: give ${flagName(other)} too.`,
+    );
 }
 
 function hardwareOf(flags: Flags, { rentPerGpuHour }: Config): Hardware | undefined {

@@ -25,20 +25,21 @@ export function embodiedOf(basis: Basis, energy: EnergyParts): EmbodiedParts | u
   const own = plan.embodied?.kilogramsPerGpu;
   const kilogramsPerGpu = own ?? surroundings.embodied?.kilogramsPerGpu;
   if (kilogramsPerGpu === undefined) return undefined;
-  const { lifeYears = ASSUMED_LIFE_YEARS, utilisationRatio = ASSUMED_UTILISATION } =
-    plan.embodied ?? {};
+  const { embodied = {} } = plan;
+  const { lifeYears = ASSUMED_LIFE_YEARS, utilisationRatio = ASSUMED_UTILISATION } = embodied;
   const lifeHours = scaled(productOf(lifeYears, utilisationRatio), HOURS_PER_YEAR);
   const perGpuHour = quotientOf(kilogramsPerGpu, lifeHours);
   const { deployment } = plan;
   const serving =
     deployment?.gpuCount && scaled(productOf(deployment.gpuCount, deployment.days), HOURS_PER_DAY);
-  const isOwn = own !== undefined && plan.embodied?.lifeYears !== undefined;
+  const isGiven = embodied.lifeYears !== undefined && embodied.utilisationRatio !== undefined;
   const made = own === undefined ? (surroundings.embodied?.source ?? '') : 'per GPU as given';
-  const assumed = plan.embodied?.lifeYears === undefined ? ' (assumed)' : '';
+  const years = formatNumber(lifeYears.mid);
+  const percent = formatNumber(utilisationRatio.mid * 100);
   return {
     ...(energy.gpuHours === undefined ? {} : { training: productOf(perGpuHour, energy.gpuHours) }),
     ...(serving === undefined ? {} : { serving: productOf(perGpuHour, serving) }),
-    provenance: isOwn ? 'derived' : 'assumed',
-    source: `${made}, over ${formatNumber(lifeYears.mid)} years${assumed}`,
+    provenance: isGiven ? 'derived' : 'assumed',
+    source: `${made}, over ${years} years at ${percent} % use${isGiven ? '' : ' (assumed)'}`,
   };
 }

@@ -106,7 +106,12 @@ function phaseEnergy(phase: Phase, pue: Range): PhaseEnergy {
     case 'formula': {
       // The article's k holds everything between rated power and the meter, PUE too.
       const energy = formulaEnergy(phase);
-      return { phase, facilityKilowattHours: energy, itKilowattHours: quotientOf(energy, pue) };
+      return {
+        phase,
+        facilityKilowattHours: energy,
+        itKilowattHours: quotientOf(energy, pue),
+        ...(phase.gpuHours === undefined ? {} : { gpuHours: phase.gpuHours }),
+      };
     }
     case 'energy':
       return {

@@ -252,7 +252,7 @@ function checksOf(basis: Basis, energy: EnergyParts): Check[] {
   const pue = basis.powerUsageEffectiveness.value.mid;
   const checks = [
     ...energy.phases.map(({ phase, facilityKilowattHours, gpuHours }) =>
-      phase.kind === 'formula' || phase.ratedWatts === undefined || gpuHours === undefined
+      phase.ratedWatts === undefined || gpuHours === undefined
         ? undefined
         : checkPower(facilityKilowattHours.mid, gpuHours.mid, phase.ratedWatts, pue),
     ),

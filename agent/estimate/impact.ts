@@ -145,17 +145,21 @@ const ASSUMED = { provenance: 'assumed' } as const;
 const NO_GRID =
   'No carbon figure of any energy without its grid: give --zone DEU, say, --grid FILE or gramsPerKilowattHour.';
 
-/** Why a plan that speaks of its GPUs' making has no figure of it. */
+/** Why a total of carbon holds nothing of the GPUs' making. */
 function missingEmbodied(
-  { plan }: Basis,
+  { plan, grid }: Basis,
   { gpuHours }: EnergyParts,
   { embodied }: ImpactParts,
 ): string[] {
-  if (plan.gpuModel === undefined && plan.embodied === undefined) return [];
-  if (embodied === undefined)
-    return [
-      `Making the GPUs is left out: nothing is published for ${plan.gpuModel ?? 'a GPU without gpuModel'}; give embodied.kilogramsPerGpu.`,
-    ];
+  if (embodied === undefined) {
+    const unasked = plan.gpuModel === undefined && plan.embodied === undefined;
+    if (unasked && (grid === undefined || plan.training.length === 0)) return [];
+    const why =
+      plan.gpuModel === undefined
+        ? 'give gpuModel, or embodied.kilogramsPerGpu'
+        : `nothing is published for ${plan.gpuModel}; give embodied.kilogramsPerGpu`;
+    return [`Making the GPUs is left out: ${why}.`];
+  }
   if (gpuHours === undefined && plan.training.length > 0)
     return ['Making the GPUs is left out: a phase names no GPU-hours.'];
   return [];

@@ -154,9 +154,12 @@ function trainingCost(input: LeverInput, saving: Range, kilowattHours: Range): R
   };
 }
 
-/** Only a search has trials that can be stopped early. */
+// Fine-tuning is none.
+const SEARCH = /search|sweep|hyper-?parameter/i;
+
+/** Only a search has trials that can be stopped early; a phase's name tells. */
 function earlyStopping(input: LeverInput): LeverResult[] {
-  const search = input.energy.phases.filter(({ phase }) => /search|tuning/i.test(phase.name));
+  const search = input.energy.phases.filter(({ phase }) => SEARCH.test(phase.name));
   if (search.length === 0) return [];
   const low = search.reduce((sum, each) => sum + each.facilityKilowattHours.low, 0);
   const mid = search.reduce((sum, each) => sum + each.facilityKilowattHours.mid, 0);

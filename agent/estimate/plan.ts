@@ -47,7 +47,12 @@ export interface Formula {
 
 /** A stretch of training, by whichever of the three one knows. */
 export type Phase =
-  | ({ readonly kind: 'formula'; readonly name: string } & Formula)
+  | ({
+      readonly kind: 'formula';
+      readonly name: string;
+      readonly gpuHours?: Range | undefined;
+      readonly ratedWatts?: number | undefined;
+    } & Formula)
   | {
       readonly kind: 'gpu-hours';
       readonly name: string;
@@ -283,7 +288,13 @@ const planFile: z.ZodType<Plan> = z.strictObject({
   training: z
     .array(
       z.discriminatedUnion('kind', [
-        z.strictObject({ kind: z.literal('formula'), name: phaseName, ...formula }),
+        z.strictObject({
+          kind: z.literal('formula'),
+          name: phaseName,
+          ...formula,
+          gpuHours: quantity.optional(),
+          ratedWatts: z.number().positive().optional(),
+        }),
         z.strictObject({
           kind: z.literal('gpu-hours'),
           name: phaseName,

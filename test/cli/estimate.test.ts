@@ -111,6 +111,17 @@ describe('by flags alone', () => {
     expect(plan['carbon']?.['sciGramsPerRequest']?.note).toContain('operation alone');
   });
 
+  test.each([
+    ['a formula', '--k 0.5 --hours 1000 --kilowatts 10'],
+    ['an energy', '--energy-kilowatt-hours 5000'],
+  ])('GPU-hours beside %s are rented, and held against their rating', async (_, way) => {
+    const rent = words('--gpu-hours 100 --rent-per-gpu-hour 2 --rated-watts 700');
+    const plan = await numbers(...words(way), ...rent);
+    expect(plan['energy']?.['computeKilowattHours']?.mid).toBe(5000);
+    expect(plan['cost']?.['hardwareCost']?.mid).toBe(200);
+    expect(plan.checks[0]?.message).toContain('50 kWh per GPU-hour');
+  });
+
   test('the making of a known GPU counts, and of an unknown one it is said to be missing', async () => {
     const hours = ['--gpu-hours', '8760', '--watts-per-gpu', '700'];
     const known = await numbers(...hours, '--gpu-model', 'NVIDIA H100 80GB HBM3');
@@ -124,6 +135,10 @@ describe('by flags alone', () => {
     const { stdout } = await estimate(...hours, '--gpu-model', 'Homemade 9000');
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
       'Making the GPUs is left out: nothing is published for Homemade 9000',
+    );
+    const unnamed = await estimate(...hours, '--zone', 'FRA');
+    expect(unnamed.stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'Making the GPUs is left out: give gpuModel, or embodied.kilogramsPerGpu.',
     );
   });
 
@@ -267,6 +282,17 @@ describe('the command', () => {
   test.each<readonly [string, readonly string[], string]>([
     ['nothing at all', [], 'Nothing is given to plan from.'],
     ['a part of a formula', ['--hours', '5'], 'give --k and --kilowatts too'],
+    ['hours of no power', ['--gpu-hours', '5'], 'give --watts-per-gpu too'],
+    [
+      'a host of no GPU',
+      ['--energy-kilowatt-hours', '5', '--host-watts-per-gpu', '9'],
+      'give --watts-per-gpu too',
+    ],
+    [
+      'a rating of nothing',
+      ['--energy-kilowatt-hours', '5', '--rated-watts', '700'],
+      'give --gpu-hours too',
+    ],
     [
       'two ways of training',
       ['--energy-kilowatt-hours', '5', '--gpu-hours', '1', '--watts-per-gpu', '1'],

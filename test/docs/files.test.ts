@@ -144,7 +144,7 @@ describe('the example of', () => {
 
   test('a plan is read whole', () => {
     const plan = readPlan(example('plan.yml'), 'plan.yml');
-    expect(plan.training.map(({ kind }) => kind)).toEqual(['gpu-hours', 'formula']);
+    expect(plan.training.map(({ kind }) => kind)).toEqual(['gpu-hours', 'gpu-hours', 'formula']);
     expect(plan.powerUsageEffectiveness).toEqual({ low: 1.1, mid: 1.2, high: 1.4 });
   });
 

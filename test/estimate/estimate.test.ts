@@ -457,11 +457,16 @@ describe('levers', () => {
     expect(lever(plan, 'region-POL')?.breakEven).toBe('never: the grid there is no cleaner');
   });
 
-  test('early stopping concerns searches only', () => {
-    expect(lever(estimatePlan(gpuPlan), 'early-stopping')).toBeUndefined();
-    const search = gpuPlan.training.map((phase) => ({ ...phase, name: 'search' }));
-    const saved = lever(estimatePlan({ ...gpuPlan, training: search }), 'early-stopping');
-    expect(saved?.savedKilowattHours?.mid).toBeCloseTo(600 * (1 - 4 / 27), 9);
+  test.each([
+    ['architecture search', 600 * (1 - 4 / 27)],
+    ['hyper-parameter trials', 600 * (1 - 4 / 27)],
+    ['fine-tuning', undefined],
+    ['training', undefined],
+  ])('early stopping concerns searches only: %s', (name, saved) => {
+    const training = gpuPlan.training.map((phase) => ({ ...phase, name }));
+    const found = lever(estimatePlan({ ...gpuPlan, training }), 'early-stopping');
+    if (saved === undefined) expect(found).toBeUndefined();
+    else expect(found?.savedKilowattHours?.mid).toBeCloseTo(saved, 9);
   });
 
   test('distillation pays back after E ÷ (e_big − e_small) requests', () => {
