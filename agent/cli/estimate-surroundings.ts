@@ -8,7 +8,7 @@ import { UsageError } from '../config.ts';
 import { durationOf } from '../estimate/basis.ts';
 import type { Plan, PlannedRegion } from '../estimate/plan.ts';
 import { exactly, type Range } from '../estimate/range.ts';
-import { bestStart, stretchOf, type Stretch } from '../estimate/shift.ts';
+import { bestStart, meanFrom, stretchOf, type Stretch } from '../estimate/shift.ts';
 import type {
   PlanSeries,
   RegionFacts,
@@ -47,8 +47,9 @@ export async function surroundingsOf(
 ): Promise<Surroundings> {
   const pricing = await pricingOf(plan, config, context);
   const now = openClock().now();
-  const series = seriesOf(pricing, config, choice, now);
-  const regions = await regionsOf(plan, { config, context, now });
+  const planned = plannedStart(choice, config.tariffTimeZone ?? pricing.tariff.timeZone);
+  const series = seriesOf(pricing, config, choice, { planned, now });
+  const regions = await regionsOf(plan, { config, context, series, now: planned ?? now });
   return present({
     zone: await zoneOf(plan, config, context),
     series,
@@ -101,7 +102,7 @@ function seriesOf(
   { tariff, grid }: Pricing,
   config: Config,
   choice: SeriesChoice,
-  now: Instant,
+  { planned, now }: { readonly planned: Instant | undefined; readonly now: Instant },
 ): PlanSeries | undefined {
   const timeZone = config.tariffTimeZone ?? tariff.timeZone;
   const price = config.tariff === undefined ? undefined : priceOf(tariff);
@@ -111,8 +112,9 @@ function seriesOf(
       : { schedule: grid.intensity, zone: grid.zone, source: basename(config.grid) };
   const schedules = [price, carbon].filter((each) => each !== undefined);
   if (schedules.length === 0) return undefined;
-  const stretch = commonStretch(schedules, now);
-  const { startSeconds, ...wanted } = stretchWanted(stretch, choice, timeZone);
+  // What holds for ever is looked at from when the training would begin.
+  const stretch = commonStretch(schedules, planned ?? now);
+  const { startSeconds, ...wanted } = stretchWanted(stretch, choice, planned);
   return { ...wanted, ...present({ price, carbon, startSeconds, timeZone }) };
 }
 
@@ -146,33 +148,36 @@ function commonStretch(
   );
 }
 
-/** The stretch in which the training may run, and when it would begin unless it is shifted. */
-function stretchWanted(
-  stretch: Stretch,
-  { start, withinHours, measuredStart }: SeriesChoice,
+/** When the training would begin unless it is shifted; undefined: at any time. @throws UsageError */
+function plannedStart(
+  { start, measuredStart }: SeriesChoice,
   timeZone = 'UTC',
-): Stretch & { readonly startSeconds?: Instant } {
-  const planned = start === undefined ? undefined : startOf(start, stretch, timeZone);
-  const fromSeconds = planned ?? stretch.fromSeconds;
-  const wanted =
-    withinHours === undefined ? Infinity : fromSeconds + withinHours * SECONDS_PER_HOUR;
-  const toSeconds = instant(Math.min(stretch.toSeconds, wanted));
-  const isMeasured =
-    measuredStart !== undefined && measuredStart >= fromSeconds && measuredStart < toSeconds;
-  return {
-    fromSeconds,
-    toSeconds,
-    ...present({ startSeconds: planned ?? (isMeasured ? measuredStart : undefined) }),
-  };
+): Instant | undefined {
+  if (start === undefined) return measuredStart;
+  const time = readInstant(start, timeZone);
+  if (isTimeProblem(time)) throw new UsageError(`--start: ${time.problem}. ${time.mend}.`);
+  return time;
 }
 
-function startOf(text: string, { fromSeconds, toSeconds }: Stretch, timeZone: string): Instant {
-  const time = readInstant(text, timeZone);
-  if (isTimeProblem(time)) throw new UsageError(`--start: ${time.problem}. ${time.mend}.`);
-  if (time >= fromSeconds && time < toSeconds) return time;
-  throw new UsageError(
-    `--start ${text}: the series speak of ${formatInstant(fromSeconds)} to ${formatInstant(toSeconds)}. Give a time within.`,
-  );
+/** The stretch in which the training may run. @throws UsageError where it is asked to begin outside of it */
+function stretchWanted(
+  { fromSeconds: first, toSeconds: last }: Stretch,
+  { start, withinHours = Infinity }: SeriesChoice,
+  planned: Instant | undefined,
+): Stretch & { readonly startSeconds?: Instant } {
+  const isWithin = planned !== undefined && planned >= first && planned < last;
+  if (start !== undefined && !isWithin)
+    throw new UsageError(
+      `--start ${start}: the series speak of ${formatInstant(first)} to ${formatInstant(last)}. Give a time within.`,
+    );
+  // A run that was measured is compared with other times of the series, earlier ones too.
+  const fromSeconds = start === undefined ? first : (planned ?? first);
+  const until = fromSeconds + withinHours * SECONDS_PER_HOUR;
+  return {
+    fromSeconds,
+    toSeconds: instant(Math.min(last, until)),
+    ...(isWithin && planned < until ? { startSeconds: planned } : {}),
+  };
 }
 
 /** Mean of the contract's intensity over the stretch. */
@@ -196,6 +201,9 @@ async function embodiedOf({ gpuModel }: Plan): Promise<Surroundings['embodied']>
 interface Looker {
   readonly config: Config;
   readonly context: Context;
+  /** What the plan itself is held against. */
+  readonly series: PlanSeries | undefined;
+  /** From when on a schedule is looked at that never ends. */
   readonly now: Instant;
 }
 
@@ -248,18 +256,33 @@ async function regionOf(
   }) as RegionFacts;
 }
 
-/** Low, mid and high of a schedule: at its best start, at any, at its worst; its mean where no start is known. */
-function spreadOf(schedule: Schedule, plan: Plan, { now }: Looker): Range {
-  const stretch = stretchOf(schedule, now);
+/**
+ * What a schedule comes to at the planned start; else low, mid and high at its best start, at any, at its worst, of the
+ * times that the plan may choose from; else its mean.
+ */
+function spreadOf(schedule: Schedule, plan: Plan, { series, now }: Looker): Range {
   const durationSeconds = durationOf(plan);
-  const starts =
-    stretch === undefined || durationSeconds === undefined
-      ? undefined
-      : bestStart(schedule, stretch.fromSeconds, stretch.toSeconds, durationSeconds);
-  if (starts !== undefined)
-    return { low: starts.mean, mid: starts.averageMean, high: starts.worstMean };
-  const mean = stretch && meanOver(schedule, stretch.fromSeconds, stretch.toSeconds);
+  const stretch = stretchOf(schedule, now);
+  if (stretch === undefined) return exactly(NaN);
+  const { fromSeconds, toSeconds } = sharedStretch(stretch, series);
+  if (durationSeconds !== undefined) {
+    const start = series?.startSeconds;
+    const then = start === undefined ? undefined : meanFrom(schedule, start, durationSeconds);
+    if (then !== undefined) return exactly(then);
+    const starts = bestStart(schedule, fromSeconds, toSeconds, durationSeconds);
+    if (starts !== undefined)
+      return { low: starts.mean, mid: starts.averageMean, high: starts.worstMean };
+  }
+  const mean = meanOver(schedule, fromSeconds, toSeconds);
   return exactly(mean === undefined ? NaN : mean.positive + mean.negative);
+}
+
+/** The part of a stretch that the plan's own series speaks of too; all of it where that is none. */
+function sharedStretch(stretch: Stretch, series: PlanSeries | undefined): Stretch {
+  if (series === undefined) return stretch;
+  const fromSeconds = instant(Math.max(stretch.fromSeconds, series.fromSeconds));
+  const toSeconds = instant(Math.min(stretch.toSeconds, series.toSeconds));
+  return fromSeconds < toSeconds ? { fromSeconds, toSeconds } : stretch;
 }
 
 /** Whether a file holds intensities rather than prices: its unit says so. @throws InputError when it does not say */

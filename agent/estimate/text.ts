@@ -127,8 +127,7 @@ function leverLines(levers: readonly LeverResult[], currency: string): string[] 
 
 function saving(name: string, value: Range | undefined, unit: string): string[] {
   if (value === undefined) return [];
-  const numbers = columns(compact(value.low), compact(value.mid), compact(value.high));
-  return [`${`    saves ${name}`.padEnd(LABEL_WIDTH)}${numbers} ${unit}`];
+  return [`${`    saves ${name}`.padEnd(LABEL_WIDTH)}${spread(value)} ${unit}`];
 }
 
 function verificationLines(rows: readonly VerificationRow[]): string[] {

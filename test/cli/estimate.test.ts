@@ -199,6 +199,30 @@ describe("with series of the user's own", () => {
     expect(soon.levers.find(({ id }) => id === 'time-shift-price')?.breakEven).toContain('never');
   });
 
+  test('a tariff that holds for ever is looked at from the planned start, whenever that is', async () => {
+    const zones = 'docs/examples/tariff-zones.yml';
+    const afternoon = ['--start', '2026-11-25T14:00', '--within', '24'];
+    const plan = await numbers(...six, '--tariff', zones, ...afternoon);
+    // Three hours at 0.29, three at 0.34 of a Wednesday in November; from 20:00 it is 0.21.
+    expect(plan['cost']?.['electricityCost']?.mid).toBeCloseTo(18.9, 9);
+    const shift = plan.levers.find(({ id }) => id === 'time-shift-price');
+    expect(shift?.savedCost?.mid).toBeCloseTo(6.3, 9);
+    expect(shift?.startTime).toBe('2026-11-25T19:00:00Z');
+  });
+
+  test('another place is weighed at the planned start, where its series knows it', async () => {
+    const rows =
+      '2026-11-22T00:00Z,2026-11-22T15:00Z,0.09\n2026-11-22T15:00Z,2026-11-23T00:00Z,0.03';
+    const there = file('there.csv', `start,end,value [EUR/kWh]\n${rows}\n`);
+    const start = ['--tariff', prices, '--start', '2026-11-22T12:00Z', '--regions', `x=${there}`];
+    const plan = await numbers(...six, ...start);
+    const here = plan['cost']?.['pricePerKilowattHour']?.mid ?? NaN;
+    const shift = plan.levers.find(({ id }) => id === 'region-x');
+    // Three of the six hours at each.
+    expect(shift?.savedCost?.mid).toBeCloseTo(60 * (here - 0.06), 9);
+    expect(shift?.savedCost?.low).toBe(shift?.savedCost?.high);
+  });
+
   test('a contract makes the market-based figure', async () => {
     const contract = file(
       'contract.yml',
