@@ -10,7 +10,7 @@ import { energyOf, type EnergyParts } from './energy.ts';
 import type { AsPublished, Estimate, Figure, Section } from './figures.ts';
 import { planFromReport } from './from-run.ts';
 import { impactOf, impactSections } from './impact.ts';
-import { leversOf } from './levers.ts';
+import { leversOf, openLeversOf } from './levers.ts';
 import type { Deployment, Plan } from './plan.ts';
 import { sumOf, type Range } from './range.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -121,6 +121,7 @@ function estimateOf(plan: Plan, surroundings: Surroundings): Estimate {
   const cost = costOf(basis, energy);
   const impact = impactOf(basis, energy);
   const [costs, ...deployment] = costSections(basis, energy, cost);
+  const levers = leversOf({ basis, energy, cost, impact });
   return {
     name: plan.name,
     currency: basis.currency,
@@ -134,7 +135,8 @@ function estimateOf(plan: Plan, surroundings: Surroundings): Estimate {
       ...impactSections(basis, energy, impact),
     ],
     checks: checksOf(basis, energy),
-    levers: leversOf({ basis, energy, cost, impact }),
+    levers,
+    openLevers: openLeversOf(levers),
   };
 }
 

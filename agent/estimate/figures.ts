@@ -2,7 +2,7 @@
 
 import type { Provenance } from '../model.ts';
 import type { Check } from './checks.ts';
-import type { LeverResult } from './lever.ts';
+import type { LeverResult, OpenLever } from './lever.ts';
 import type { Range } from './range.ts';
 
 /** One figure of an estimate. */
@@ -46,4 +46,5 @@ export interface Estimate {
   readonly published?: readonly AsPublished[];
   readonly checks: readonly Check[];
   readonly levers: readonly LeverResult[];
+  readonly openLevers: readonly OpenLever[];
 }

@@ -21,6 +21,13 @@ export interface LeverResult {
   readonly source: string;
 }
 
+/** A lever that the plan says too little for. */
+export interface OpenLever {
+  readonly name: string;
+  /** What to give. */
+  readonly needs: string;
+}
+
 /** What the levers look at. */
 export interface LeverInput {
   readonly basis: Basis;

@@ -3,7 +3,7 @@
 
 import type { PhaseEnergy } from './energy.ts';
 import { marketSource, SOCIAL_COST } from './impact.ts';
-import type { LeverInput, LeverResult } from './lever.ts';
+import type { LeverInput, LeverResult, OpenLever } from './lever.ts';
 import {
   DATA_PRUNING,
   POWER_CAP_V100,
@@ -31,6 +31,20 @@ export function leversOf(input: LeverInput): LeverResult[] {
     ...shiftLevers(input),
   ];
 }
+
+const NEEDS = [
+  { id: 'power-cap', name: 'power cap', needs: 'the GPU-hours and watts of each phase' },
+  { id: 'early-stopping', name: 'early stopping', needs: 'a phase that is named a search' },
+  { id: 'quantisation', name: 'model compression', needs: 'the deployment' },
+  { id: 'time-shift', name: 'time shift', needs: '--tariff or --grid FILE' },
+  { id: 'region', name: 'region shift', needs: 'other places: regions' },
+] as const;
+
+/** Those that the plan says too little for. */
+export const openLeversOf = (levers: readonly LeverResult[]): OpenLever[] =>
+  NEEDS.filter((open) => !levers.some(({ id }) => id.startsWith(open.id))).map(
+    ({ name, needs }) => ({ name, needs }),
+  );
 
 /** Node saving = 1 − (P'_gpu + P_host)(1 + slowdown) ÷ (P_gpu + P_host), per phase with known power. */
 function powerCap(input: LeverInput): LeverResult[] {

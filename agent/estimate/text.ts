@@ -3,7 +3,6 @@
 import type { Check } from './checks.ts';
 import type { EstimateResult } from './estimate.ts';
 import type { AsPublished, Estimate, Figure, Section } from './figures.ts';
-import type { LeverResult } from './lever.ts';
 import { formatNumber } from './number.ts';
 import { isExact, type Range } from './range.ts';
 import type { VerificationRow } from './verify.ts';
@@ -45,7 +44,7 @@ function estimateLines(estimate: Estimate): string[] {
     ...estimate.sections.flatMap((section) => sectionLines(section, isSpread)),
     ...publishedLines(estimate.published ?? []),
     ...checkLines(estimate.checks),
-    ...leverLines(estimate.levers, estimate.currency),
+    ...leverLines(estimate),
   ];
 }
 
@@ -110,8 +109,9 @@ function checkLines(checks: readonly Check[]): string[] {
   return ['Plausibility: IMPLAUSIBLE', ...checks.flatMap((check) => bullet(check.message)), ''];
 }
 
-function leverLines(levers: readonly LeverResult[], currency: string): string[] {
+function leverLines({ levers, openLevers, currency }: Estimate): string[] {
   if (levers.length === 0) return [];
+  const open = openLevers.map(({ name, needs }) => `${name} (give ${needs})`).join(', ');
   return [
     'Levers (modelled; low, mid, high; a negative saving is an extra cost)',
     ...levers.flatMap((lever) => [
@@ -122,6 +122,7 @@ function leverLines(levers: readonly LeverResult[], currency: string): string[] 
       ...wrap(`break-even: ${lever.breakEven}`, 4),
       ...wrap(`source: ${lever.source}`, 4),
     ]),
+    ...(open === '' ? [] : wrap(`Not weighed: ${open}.`, 2)),
   ];
 }
 

@@ -52,7 +52,7 @@ async function numbers(...args: readonly string[]) {
     checks: { message: string }[];
     levers: {
       id: string;
-      savedCost?: { mid: number };
+      savedCost?: { low: number; mid: number; high: number };
       savedKilograms?: { mid: number };
       startTime?: string;
       breakEven: string;
@@ -91,6 +91,17 @@ describe('by flags alone', () => {
     });
     expect(bert.checks[0]?.message).toContain('33,000 times the 1,507 kWh');
     expect(bert.checks[0]?.message).toContain('39 times GPT-3 175B and 2.3 times Llama 3.1 405B');
+  });
+
+  test('what was not weighed is said, with what it needs', async () => {
+    const few = await estimate('--energy-kilowatt-hours', '5');
+    expect(few.stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'Not weighed: power cap (give the GPU-hours and watts of each phase), early stopping',
+    );
+    const { openLevers } = JSON.parse(
+      (await estimate('docs/examples/plan.yml', '--json')).stdout,
+    ) as { openLevers: unknown };
+    expect(openLevers).toEqual([{ name: 'time shift', needs: '--tariff or --grid FILE' }]);
   });
 
   test('GPU-hours × watts × PUE, ranges, rent, water and serving', async () => {
