@@ -16,7 +16,7 @@ import { sumOf, type Range } from './range.ts';
 import type { Surroundings } from './surroundings.ts';
 import { verifyPublished, type VerificationRow } from './verify.ts';
 
-/** What of a plan the command line says instead: each key whole, but data and deployment one by one. */
+/** What of a plan the command line says instead: each key whole, but what has keys of its own one by one. */
 export type PlanOverrides = Partial<Omit<Plan, 'name' | 'deployment'>> & {
   readonly deployment?: Partial<Deployment>;
 };
@@ -74,11 +74,15 @@ function noSuchCase(name: string): InputError {
 }
 
 function amended(plan: Plan, overrides: PlanOverrides = {}): Plan {
-  const { data, deployment, ...rest } = overrides;
+  const { data, deployment, water, embodied, ...rest } = overrides;
+  const { gramsPerKilowattHour: _grams, marketGramsPerKilowattHour: _market, ...placeless } = plan;
   return {
-    ...plan,
+    // Another zone has intensities of its own.
+    ...(overrides.zone === undefined ? plan : placeless),
     ...rest,
     ...(data === undefined ? {} : { data: { ...plan.data, ...data } }),
+    ...(embodied === undefined ? {} : { embodied: { ...plan.embodied, ...embodied } }),
+    ...(water === undefined ? {} : { water: { ...plan.water, ...water } }),
     ...(deployment === undefined ? {} : { deployment: served(plan.deployment, deployment) }),
   };
 }

@@ -227,13 +227,13 @@ function intensityFigure(grid: PlanGrid | undefined): Figure[] {
 
 /** Water = E_IT · (WUE + PUE · EWIF): WUE counts per IT energy, never per energy that PUE has inflated. */
 function waterSection(basis: Basis, energy: EnergyParts): Section[] {
-  const { water } = basis.plan;
-  if (water === undefined) return [];
+  const { wueLitersPerKilowattHour: wue, ewifLitersPerKilowattHour: ewif } = basis.plan.water ?? {};
+  if (wue === undefined && ewif === undefined) return [];
   const pue = basis.powerUsageEffectiveness.value;
-  const perIt = sumOf(
-    water.wueLitersPerKilowattHour,
-    productOf(pue, water.ewifLitersPerKilowattHour),
-  );
+  const perIt = sumOf(wue ?? exactly(0), productOf(pue, ewif ?? exactly(0)));
+  const part =
+    (wue === undefined && "the power stations' alone: give WUE for the site's") ||
+    (ewif === undefined && "the site's alone: give EWIF for the power stations'");
   const it = sumOf(energy.computeIt, energy.deploymentIt ?? exactly(0));
   const figures: Figure[] = [
     {
@@ -242,6 +242,7 @@ function waterSection(basis: Basis, energy: EnergyParts): Section[] {
       value: productOf(it, perIt),
       unit: 'L',
       provenance: 'derived',
+      ...(part === false ? {} : { note: part }),
     },
   ];
   return [{ key: 'water', title: 'Water', figures }];

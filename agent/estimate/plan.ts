@@ -144,7 +144,10 @@ export interface Plan {
   readonly training: readonly Phase[];
   readonly deployment?: Deployment | undefined;
   readonly water?:
-    | { readonly wueLitersPerKilowattHour: Range; readonly ewifLitersPerKilowattHour: Range }
+    | {
+        readonly wueLitersPerKilowattHour?: Range | undefined;
+        readonly ewifLitersPerKilowattHour?: Range | undefined;
+      }
     | undefined;
   /** Making the GPUs; what is absent is that of the GPU's model, 4 years and use all the time. */
   readonly embodied?:
@@ -324,7 +327,10 @@ const planFile: z.ZodType<Plan> = z.strictObject({
     })
     .optional(),
   water: z
-    .strictObject({ wueLitersPerKilowattHour: quantity, ewifLitersPerKilowattHour: quantity })
+    .strictObject({
+      wueLitersPerKilowattHour: quantity.optional(),
+      ewifLitersPerKilowattHour: quantity.optional(),
+    })
     .optional(),
   embodied: z
     .strictObject({

@@ -161,6 +161,22 @@ describe('by flags alone', () => {
     const plan = await numbers(path, '--requests-per-day', '5', '--people-cost', '7');
     expect(plan['deployment']?.['requestCount']?.mid).toBe(50);
     expect(plan['cost']?.['peopleCost']?.mid).toBe(7);
+    const watered = file(
+      'watered.yml',
+      'name: x\ntraining: [{ kind: energy, energyKilowattHours: 100 }]\nwater: { wueLitersPerKilowattHour: 1 }\n',
+    );
+    expect((await numbers(watered))['water']?.['waterLiters']).toMatchObject({
+      mid: 100,
+      note: "the site's alone: give EWIF for the power stations'",
+    });
+    expect((await numbers(watered, '--ewif', '2'))['water']?.['waterLiters']?.mid).toBe(300);
+    const placed = file(
+      'placed.yml',
+      'name: x\ntraining: [{ kind: energy, energyKilowattHours: 100 }]\ngramsPerKilowattHour: 400\nmarketGramsPerKilowattHour: 9\n',
+    );
+    const moved = (await numbers(placed, '--zone', 'SWE'))['carbon'];
+    expect(moved?.['intensityGramsPerKilowattHour']?.note).toContain('Ember');
+    expect(moved).not.toHaveProperty('trainingMarketBasedKilograms');
     const bert = await numbers('--case', 'bert', '--energy-kilowatt-hours', '1507');
     expect(bert['cost']?.['totalCost']?.mid).toBe(45_000_000);
     expect(bert.checks).toEqual([]);
