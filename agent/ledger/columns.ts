@@ -1,4 +1,4 @@
-// What stands in a run's columns: its journal's intervals once more, as typed columns that are read fifty times as fast.
+// What stands in a run's columns: its journal's intervals once more, as typed columns that are read twenty times as fast.
 // Blocks of a head (one line, framed like a journal's) and a payload of doubles; the last line is the seal that says
 // which journal all of it is. The journal stays the truth: columns that are not sealed, do not fit it or fail a checksum
 // are not read.
