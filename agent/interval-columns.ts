@@ -44,7 +44,12 @@ const CHARGE_COLUMNS = [
   'locationBasedGrams',
   'marketBasedGrams',
 ] as const;
-type ChargeColumn = keyof Charge & (typeof CHARGE_COLUMNS)[number];
+/** What has to have a column: what an interval gains later does not compile without one. */
+type Numbered =
+  | 'device'
+  | Exclude<keyof Interval, 'uuid' | 'gapSeconds' | 'uncertainty'>
+  | keyof Interval['uncertainty']
+  | keyof Charge;
 
 type GapSeconds = Interval['gapSeconds'];
 
@@ -52,7 +57,7 @@ type GapSeconds = Interval['gapSeconds'];
 export interface IntervalColumns {
   readonly capacity: number;
   length: number;
-  readonly numbers: Readonly<Record<IntervalColumn | ChargeColumn, Float64Array>>;
+  readonly numbers: Readonly<Record<Numbered, Float64Array>>;
   /** Of the rows that have gaps. */
   readonly gaps: (GapSeconds | undefined)[];
 }
