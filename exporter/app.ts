@@ -1,13 +1,16 @@
 // The routes. A request reads the newest snapshot or the catalogue of stored runs and changes nothing.
 
+import { gzipSync } from 'node:zlib';
+
 import compression from 'compression';
 import express, {
   type ErrorRequestHandler,
   type Express,
+  type Request,
   type RequestHandler,
   type Response,
 } from 'express';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 import type { RunCatalogue, SnapshotPort } from '../agent/snapshot.ts';
 import type { Asset } from './assets.ts';
@@ -23,6 +26,7 @@ import {
   securityHeaders,
 } from './guards.ts';
 import { toJson } from './json.ts';
+import type { Exposition } from './registry.ts';
 import type { SnapshotStream } from './stream.ts';
 import type { WebConfig } from './web-config.ts';
 
@@ -30,10 +34,10 @@ import type { WebConfig } from './web-config.ts';
 export interface AppParts {
   readonly snapshots: SnapshotPort;
   readonly runs?: RunCatalogue;
-  readonly registry: Registry;
+  readonly metrics: Exposition;
   readonly telemetryPath: string;
   /** Only with --web.dcgm-compat. */
-  readonly dcgmRegistry?: Registry;
+  readonly dcgmMetrics?: Exposition;
   readonly maxRequests: number;
   readonly webConfig: () => WebConfig;
   readonly auth: BasicAuth;
@@ -49,14 +53,28 @@ function sendJson(response: Response, status: number, value: unknown): void {
 }
 
 const metrics =
-  (registry: Registry): RequestHandler =>
-  async (_request, response) => {
-    const text = await registry.metrics();
+  (exposition: Exposition): RequestHandler =>
+  async (request, response) => {
+    const text = await exposition();
     if (response.headersSent) return;
-    response.set({ 'Content-Type': registry.contentType, 'Cache-Control': 'no-store' });
+    const contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+    response.set({ 'Content-Type': contentType, 'Cache-Control': 'no-store' });
+    const body = packed(text, request, response);
     // Not send(): it would reorder the parameters of the content type and hash the body for an ETag.
-    response.end(text);
+    response.set('Content-Length', String(body.length)).end(body);
   };
+
+// At this level a text of metrics comes within a tenth of the smallest, in a fraction of the time.
+const GZIP_LEVEL = 3;
+
+/** The text as the client takes it, at once: a scrape's fraction of a millisecond is not worth a stream and a thread. */
+function packed(text: string, request: Request, response: Response): Buffer {
+  response.vary('Accept-Encoding');
+  const plain = Buffer.from(text);
+  if (request.acceptsEncodings('gzip', 'identity') !== 'gzip') return plain;
+  response.set('Content-Encoding', 'gzip');
+  return gzipSync(plain, { level: GZIP_LEVEL });
+}
 
 const ready =
   (snapshots: SnapshotPort): RequestHandler =>
@@ -139,10 +157,10 @@ export function createApp(parts: AppParts): Express {
     limitRequests(parts.maxRequests),
     scrapeDeadline,
     authenticate(parts.webConfig, parts.auth),
-    compression({ filter: isCompressible }),
   );
-  app.get(parts.telemetryPath, metrics(parts.registry));
-  if (parts.dcgmRegistry !== undefined) app.get('/metrics/dcgm', metrics(parts.dcgmRegistry));
+  app.get(parts.telemetryPath, metrics(parts.metrics));
+  if (parts.dcgmMetrics !== undefined) app.get('/metrics/dcgm', metrics(parts.dcgmMetrics));
+  app.use(compression({ filter: isCompressible }));
   app.get('/-/healthy', (_request, response) => refuse(response, 200, 'Wattmeter is healthy.'));
   app.get('/-/ready', ready(snapshots));
   app.get('/api/v1/snapshot', snapshot(snapshots));

@@ -2,7 +2,8 @@
 // units (MHz, MiB, mJ, per cent). What Wattmeter does not know is absent, DCGM_FI_PROF_* among it.
 
 import type { DeviceSnapshot, Snapshot } from '../agent/snapshot.ts';
-import { presentGpus, type Family } from './families.ts';
+import { presentGpus } from './families.ts';
+import type { Family } from './family.ts';
 
 const LABELS = [
   'gpu',

@@ -2,21 +2,8 @@
 // What a snapshot does not know gives no series; registry.ts turns the rows into an exposition.
 
 import type { DeviceSnapshot, Snapshot, SourceHealth } from '../agent/snapshot.ts';
-
-/** One series of a family. */
-export interface Series {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** A family of single-valued series. */
-export interface Family {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge';
-  readonly help: string;
-  readonly labelNames: readonly string[];
-  readonly read: (snapshot: Snapshot) => Iterable<Series>;
-}
+import type { Family, Series } from './family.ts';
+import { READ_DURATION_FAMILY } from './read-duration.ts';
 
 /** The GPUs that are there; a vanished one has no series. */
 export const presentGpus = (snapshot: Snapshot): readonly DeviceSnapshot[] =>
@@ -343,11 +330,12 @@ const HEALTH_FAMILIES: readonly Family[] = [
   },
 ];
 
-/** Every single-valued family, in the order of the exposition. */
+/** Every family, in the order of the exposition. */
 export const FAMILIES: readonly Family[] = [
   ...ENERGY_FAMILIES,
   ...STATE_FAMILIES,
   ...MONEY_AND_CARBON_FAMILIES,
   ...SHARE_FAMILIES,
   ...HEALTH_FAMILIES,
+  READ_DURATION_FAMILY,
 ];

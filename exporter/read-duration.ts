@@ -1,37 +1,33 @@
 // The one histogram: how long reads of a source take, counted by the pipeline and only repeated here.
 
-import { READ_DURATION_BOUNDS_SECONDS, type Snapshot } from '../agent/snapshot.ts';
-
-/** One series of a histogram: cumulative counts per upper bound, without `+Inf`. */
-export interface HistogramSeries {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly buckets: readonly number[];
-  readonly sum: number;
-  readonly count: number;
-}
-
-/** A family of histograms. */
-export interface HistogramFamily {
-  readonly name: string;
-  readonly type: 'histogram';
-  readonly help: string;
-  readonly labelNames: readonly string[];
-  readonly bounds: readonly number[];
-  readonly read: (snapshot: Snapshot) => Iterable<HistogramSeries>;
-}
+import { READ_DURATION_BOUNDS_SECONDS, type SourceHealth } from '../agent/snapshot.ts';
+import type { Family, Series } from './family.ts';
 
 /** Read durations per source. */
-export const READ_DURATION_FAMILY: HistogramFamily = {
+export const READ_DURATION_FAMILY: Family = {
   name: 'wattmeter_source_read_duration_seconds',
   type: 'histogram',
   help: 'Duration of one successful read of all devices of the source in seconds.',
   labelNames: ['source'],
-  bounds: READ_DURATION_BOUNDS_SECONDS,
-  read: ({ sources }) =>
-    sources.map((source) => ({
-      labels: { source: source.kind },
-      buckets: source.readDurationBuckets,
-      sum: source.readDurationSumSeconds,
-      count: source.readDurationCount,
-    })),
+  read: ({ sources }) => sources.flatMap(linesOf),
 };
+
+/** A histogram stands or falls as a whole: without one of its numbers the others mislead. */
+function linesOf(health: SourceHealth): Series[] {
+  const { kind: source, readDurationBuckets, readDurationSumSeconds, readDurationCount } = health;
+  const count = readDurationCount;
+  if (![...readDurationBuckets, readDurationSumSeconds, count].every(Number.isFinite)) return [];
+  const bucket = (bound: string, value: number): Series => ({
+    suffix: '_bucket',
+    labels: { source, le: bound },
+    value,
+  });
+  return [
+    ...READ_DURATION_BOUNDS_SECONDS.map((bound, position) =>
+      bucket(String(bound), readDurationBuckets[position] ?? count),
+    ),
+    bucket('+Inf', count),
+    { suffix: '_sum', labels: { source }, value: readDurationSumSeconds },
+    { suffix: '_count', labels: { source }, value: count },
+  ];
+}

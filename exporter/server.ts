@@ -24,9 +24,8 @@ import {
   parseListenAddress,
   type ListenAddress,
 } from './listen-address.ts';
-import { addProcessMetrics } from './process-metrics.ts';
-import { READ_DURATION_FAMILY } from './read-duration.ts';
-import { snapshotRegistry } from './registry.ts';
+import { processExposition } from './process-metrics.ts';
+import { joinExpositions, snapshotExposition } from './registry.ts';
 import { SnapshotStream } from './stream.ts';
 import { acceptsClient, asksForCertificate, type TlsConfig } from './tls.ts';
 import { WebConfigFile } from './web-config-file.ts';
@@ -152,15 +151,13 @@ export class Exporter implements AsyncDisposable {
   async #createApp(telemetryPath: string): Promise<Express> {
     const { snapshots, runs, maxRequests = 40, dcgmCompat = false } = this.#options;
     const latest = () => snapshots.latest();
-    const registry = snapshotRegistry(latest, FAMILIES, [READ_DURATION_FAMILY]);
-    addProcessMetrics(registry);
     const directory = this.#options.dashboardDirectory ?? resolve(import.meta.dirname, 'dashboard');
     return createApp({
       snapshots,
       ...(runs && { runs }),
-      registry,
+      metrics: joinExpositions(snapshotExposition(latest, FAMILIES), processExposition()),
       telemetryPath,
-      ...(dcgmCompat && { dcgmRegistry: snapshotRegistry(latest, dcgmFamilies(hostname())) }),
+      ...(dcgmCompat && { dcgmMetrics: snapshotExposition(latest, dcgmFamilies(hostname())) }),
       maxRequests,
       webConfig: () => this.#webConfig.current,
       auth: this.#auth,

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import type { Snapshot } from '../../agent/snapshot.ts';
 import { joules, watts } from '../../agent/units.ts';
 import { dcgmFamilies } from '../../exporter/dcgm.ts';
-import { snapshotRegistry } from '../../exporter/registry.ts';
+import { snapshotExposition } from '../../exporter/registry.ts';
 import { someGpu, someSnapshot, someTotals } from './a-snapshot.ts';
 import { seriesOf } from './exposition.ts';
 
 const expose = async (snapshot: Snapshot): Promise<Map<string, number>> =>
-  seriesOf(await snapshotRegistry(() => snapshot, dcgmFamilies('node-1')).metrics());
+  seriesOf(await snapshotExposition(() => snapshot, dcgmFamilies('node-1'))());
 
 const valuesByName = (series: Map<string, number>): Record<string, number> =>
   Object.fromEntries([...series].map(([name, value]) => [name.replace(/\{.*/, ''), value]));

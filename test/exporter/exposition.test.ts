@@ -7,18 +7,16 @@ import type { Snapshot } from '../../agent/snapshot.ts';
 import { instant, joules, seconds, watts } from '../../agent/units.ts';
 import { dcgmFamilies } from '../../exporter/dcgm.ts';
 import { FAMILIES } from '../../exporter/families.ts';
-import { addProcessMetrics } from '../../exporter/process-metrics.ts';
-import { READ_DURATION_FAMILY } from '../../exporter/read-duration.ts';
-import { snapshotRegistry } from '../../exporter/registry.ts';
+import type { Family } from '../../exporter/family.ts';
+import { processExposition } from '../../exporter/process-metrics.ts';
+import { joinExpositions, snapshotExposition } from '../../exporter/registry.ts';
 import { needProgram } from '../system-program.ts';
 import { someGpu, someSnapshot, someSource, someTotals } from './a-snapshot.ts';
 import { seriesOf } from './exposition.ts';
 
-const registryOf = (latest: () => Snapshot | undefined) =>
-  snapshotRegistry(latest, FAMILIES, [READ_DURATION_FAMILY]);
+const expositionOf = (latest: () => Snapshot | undefined) => snapshotExposition(latest, FAMILIES);
 
-const expose = (snapshot: Snapshot | undefined): Promise<string> =>
-  registryOf(() => snapshot).metrics();
+const expose = (snapshot: Snapshot | undefined): Promise<string> => expositionOf(() => snapshot)();
 
 const GPU_0 = someGpu(0).device.uuid;
 const GPU_1 = someGpu(1).device.uuid;
@@ -57,8 +55,8 @@ describe('the exposition', () => {
   });
 
   test('shows the dcgm dialect as the golden file has it', async () => {
-    const registry = snapshotRegistry(() => fullSnapshot(), dcgmFamilies('node-1'));
-    await expect(await registry.metrics()).toMatchFileSnapshot('golden/dcgm.prom');
+    const exposition = snapshotExposition(fullSnapshot, dcgmFamilies('node-1'));
+    await expect(await exposition()).toMatchFileSnapshot('golden/dcgm.prom');
   });
 
   for (const [name, snapshot] of [
@@ -68,10 +66,12 @@ describe('the exposition', () => {
   ] as const) {
     test(`leaves promtool nothing to say ${name}`, async (context) => {
       const promtool = needProgram(context, 'promtool');
-      const registry = registryOf(() => snapshot);
-      addProcessMetrics(registry);
+      const exposition = joinExpositions(
+        expositionOf(() => snapshot),
+        processExposition(),
+      );
       const { stdout, stderr, status } = spawnSync(promtool, ['check', 'metrics'], {
-        input: await registry.metrics(),
+        input: await exposition(),
         encoding: 'utf8',
       });
       expect({ stdout, stderr, status }).toEqual({ stdout: '', stderr: '', status: 0 });
@@ -140,22 +140,22 @@ describe('what is not known', () => {
 
   test('does not keep a value of the snapshot before', async () => {
     let snapshot = someSnapshot();
-    const registry = registryOf(() => snapshot);
-    await registry.metrics();
+    const exposition = expositionOf(() => snapshot);
+    await exposition();
     const { powerWatts: _power, ...silent } = someGpu(0);
     snapshot = someSnapshot({ devices: [silent] });
-    expect(await registry.metrics()).not.toContain('wattmeter_gpu_power_watts{');
+    expect(await exposition()).not.toContain('wattmeter_gpu_power_watts{');
   });
 });
 
 describe('a GPU that vanished', () => {
   test('takes its series along and leaves the others', async () => {
     let snapshot = someSnapshot();
-    const registry = registryOf(() => snapshot);
-    const before = await registry.metrics();
+    const exposition = expositionOf(() => snapshot);
+    const before = await exposition();
     expect(before).toContain(GPU_1);
     snapshot = someSnapshot({ devices: [someGpu(0), someGpu(1, { present: false })] });
-    const after = await registry.metrics();
+    const after = await exposition();
     expect(after).not.toContain(GPU_1);
     expect(after).toContain(GPU_0);
   });
@@ -177,7 +177,7 @@ describe('one scrape', () => {
       if (published < 500) setImmediate(next);
     };
     next();
-    const registry = registryOf(() => {
+    const exposition = expositionOf(() => {
       const energyJoules = joules(published);
       const totals = someTotals({ energyJoules, observedSeconds: seconds(published) });
       return someSnapshot({
@@ -186,7 +186,7 @@ describe('one scrape', () => {
       });
     });
     for (let scrape = 0; scrape < 20; scrape += 1) {
-      const series = seriesOf(await registry.metrics());
+      const series = seriesOf(await exposition());
       const labels = `{gpu="0",uuid="${GPU_0}"}`;
       const shown = new Set([
         series.get(`wattmeter_gpu_energy_joules_total${labels}`),
@@ -197,6 +197,28 @@ describe('one scrape', () => {
       ]);
       expect(shown.size).toBe(1);
     }
+  });
+
+  test('of the same snapshot is written no second time, the process’s own figures are', async () => {
+    let reads = 0;
+    const counting: Family = {
+      name: 'wattmeter_reads',
+      type: 'gauge',
+      help: 'Reads.',
+      labelNames: [],
+      read: () => [{ labels: {}, value: (reads += 1) }],
+    };
+    let snapshot = someSnapshot();
+    const exposition = joinExpositions(
+      snapshotExposition(() => snapshot, [counting]),
+      processExposition(),
+    );
+    const readsIn = async () => seriesOf(await exposition()).get('wattmeter_reads');
+    expect([await readsIn(), await readsIn()]).toEqual([1, 1]);
+    await new Promise((turn) => setImmediate(turn));
+    expect(seriesOf(await exposition()).get('nodejs_eventloop_lag_seconds')).toBeGreaterThan(0);
+    snapshot = someSnapshot();
+    expect(await readsIn()).toBe(2);
   });
 
   test('shows every counter of a snapshot as it is, for any values', async () => {

@@ -41,6 +41,29 @@ describe('the routes', () => {
     expect(gunzipSync(answer.body).toString()).toContain('wattmeter_gpu_power_watts{');
   });
 
+  test.each([
+    ['gzip', 'gzip'],
+    ['gzip, deflate, br', 'gzip'],
+    ['*', 'gzip'],
+    ['gzip;q=0', undefined],
+    ['br', undefined],
+    ['identity', undefined],
+    ['', undefined],
+  ])(
+    '/metrics to who accepts %j is %s, and says what it depends on',
+    async (accepted, encoding) => {
+      await using exporter = await startTestExporter();
+      const answer = await ask(urlOf(exporter, '/metrics'), {
+        headers: { 'Accept-Encoding': accepted },
+      });
+      expect(answer.headers['content-encoding']).toBe(encoding);
+      expect(answer.headers.vary).toBe('Accept-Encoding');
+      expect(Number(answer.headers['content-length'])).toBe(answer.body.length);
+      const body = encoding === undefined ? answer.body : gunzipSync(answer.body);
+      expect(body.toString()).toContain('wattmeter_gpu_power_watts{');
+    },
+  );
+
   test('HEAD answers with headers alone on every route', async () => {
     await using exporter = await startTestExporter({ runs: catalogue, dcgmCompat: true });
     for (const path of [

@@ -3,7 +3,7 @@
 import { parser } from '@prometheus-io/lezer-promql';
 
 import { FAMILIES } from '../../exporter/families.ts';
-import { READ_DURATION_FAMILY } from '../../exporter/read-duration.ts';
+import type { Family } from '../../exporter/family.ts';
 
 /** A metric in an expression, and the labels that its matchers name. */
 export interface Selection {
@@ -34,17 +34,22 @@ export function selectionsOf(expression: string): Selection[] {
   return selections;
 }
 
-/** Every metric that a Wattmeter exposes, with its labels; a histogram as the series that it is stored as. */
-export const EXPOSED: ReadonlyMap<string, readonly string[]> = new Map([
-  ...FAMILIES.map(({ name, labelNames }) => [name, labelNames] as const),
-  ...['_bucket', '_sum', '_count'].map(
-    (suffix) =>
-      [
-        `${READ_DURATION_FAMILY.name}${suffix}`,
-        [...READ_DURATION_FAMILY.labelNames, ...(suffix === '_bucket' ? ['le'] : [])],
-      ] as const,
-  ),
-]);
+/** A family's series as they are stored, with their labels: a histogram's are three. */
+const storedAs = ({
+  name,
+  type,
+  labelNames,
+}: Family): readonly (readonly [string, readonly string[]])[] =>
+  type === 'histogram'
+    ? [
+        [`${name}_bucket`, [...labelNames, 'le']],
+        [`${name}_sum`, labelNames],
+        [`${name}_count`, labelNames],
+      ]
+    : [[name, labelNames]];
+
+/** Every metric that a Wattmeter exposes, with its labels. */
+export const EXPOSED: ReadonlyMap<string, readonly string[]> = new Map(FAMILIES.flatMap(storedAs));
 
 /** Labels that Prometheus adds to what it scrapes. */
 export const TARGET_LABELS = ['cluster', 'instance', 'job'];

@@ -11,8 +11,7 @@ import { z } from 'zod';
 import type { Snapshot } from '../../agent/snapshot.ts';
 import { grams, instant, joules, seconds } from '../../agent/units.ts';
 import { FAMILIES } from '../../exporter/families.ts';
-import { READ_DURATION_FAMILY } from '../../exporter/read-duration.ts';
-import { snapshotRegistry } from '../../exporter/registry.ts';
+import { snapshotExposition } from '../../exporter/registry.ts';
 import { someGpu, someSnapshot, someSource, someTotals } from '../exporter/a-snapshot.ts';
 import { startPrometheusServer } from './prometheus-server.ts';
 import { selectionsOf } from './promql.ts';
@@ -142,14 +141,14 @@ const asStored = (exposition: string, node: string, atSeconds: number): string[]
 
 async function writeHistory(path: string): Promise<void> {
   let newest: Snapshot | undefined;
-  const registry = snapshotRegistry(() => newest, FAMILIES, [READ_DURATION_FAMILY]);
+  const exposition = snapshotExposition(() => newest, FAMILIES);
   const lines: string[] = [];
   for (let elapsed = 0; elapsed <= HISTORY_SECONDS; elapsed += SCRAPE_SECONDS) {
     for (const [node, name] of NODES.entries()) {
       newest = snapshotOf(node, elapsed);
       const at = START_SECONDS + elapsed;
       lines.push(
-        ...asStored(await registry.metrics(), name, at),
+        ...asStored(await exposition(), name, at),
         `up{instance="${name}",job="wattmeter"} 1 ${at}`,
       );
     }
