@@ -93,10 +93,12 @@ export interface UnattributedEnergy {
   readonly idleProvenance?: Provenance;
 }
 
-/** One part of the host beside its GPUs: `package-0`, `dram-0`, `chassis`. */
+/** One part of the host beside its GPUs: `package-0`, `dram-0`, `grace-0`; `assumed` is what --host-watts says of it. */
 export interface HostComponent {
   readonly component: string;
   readonly energyJoules: Joules;
+  /** Expanded, k = 2. */
+  readonly uncertaintyJoules: Joules;
   readonly provenance: Provenance;
 }
 

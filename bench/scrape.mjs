@@ -55,6 +55,7 @@ function snapshotOf({ gpus, jobs }, ticks) {
         source: 'nvml',
         driverVersion: '570.124.06',
         pciBusId: `00000000:${index.toString(16).padStart(2, '0')}:00.0`,
+        ratedPowerWatts: 700,
         powerOrigin: 'measured',
       },
       sensor: { field: 'counter', origin: 'inferred' },
@@ -104,7 +105,14 @@ function snapshotOf({ gpus, jobs }, ticks) {
       uuid: uuidOf(index),
       energyJoules: 1e4 + ticks * 6.25,
     })),
-    host: [{ component: 'package-0', energyJoules: 1e5 + ticks * 12.5, provenance: 'measured' }],
+    host: [
+      {
+        component: 'package-0',
+        energyJoules: 1e5 + ticks * 12.5,
+        uncertaintyJoules: 7.8e3 + ticks * 0.975,
+        provenance: 'measured',
+      },
+    ],
   };
 }
 

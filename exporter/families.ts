@@ -1,7 +1,7 @@
 // The metric families: each row a name, type, help (unit and meaning), labels, and how to read it from a snapshot.
 // What a snapshot does not know gives no series; registry.ts turns the rows into an exposition.
 
-import type { DeviceSnapshot, Snapshot, SourceHealth } from '../agent/snapshot.ts';
+import type { DeviceSnapshot, HostComponent, Snapshot, SourceHealth } from '../agent/snapshot.ts';
 import type { Family, Series } from './family.ts';
 import { READ_DURATION_FAMILY } from './read-duration.ts';
 
@@ -47,6 +47,13 @@ const perSource = (
   labelNames: ['source'],
   read: (snapshot) =>
     snapshot.sources.flatMap((source) => one(value(source), { source: source.kind })),
+});
+
+const perComponent = (
+  value: (component: HostComponent) => number,
+): Pick<Family, 'labelNames' | 'read'> => ({
+  labelNames: ['component'],
+  read: ({ host = [] }) => host.flatMap((part) => one(value(part), { component: part.component })),
 });
 
 const ENERGY_FAMILIES: readonly Family[] = [
@@ -104,6 +111,12 @@ const STATE_FAMILIES: readonly Family[] = [
     type: 'gauge',
     help: 'Power limit in force on the GPU in watts.',
     ...perGpu(({ gauges, device }) => gauges.powerLimitWatts ?? device.powerLimitWatts),
+  },
+  {
+    name: 'wattmeter_gpu_rated_power_watts',
+    type: 'gauge',
+    help: 'Default power limit of the GPU in watts, whatever limit is in force; absent where the driver does not say.',
+    ...perGpu(({ device }) => device.ratedPowerWatts),
   },
   {
     name: 'wattmeter_gpu_utilization_ratio',
@@ -246,10 +259,14 @@ const SHARE_FAMILIES: readonly Family[] = [
   {
     name: 'wattmeter_host_energy_joules_total',
     type: 'counter',
-    help: 'Energy of a part of the host outside its GPUs in joules.',
-    labelNames: ['component'],
-    read: ({ host = [] }) =>
-      host.flatMap(({ component, energyJoules }) => one(energyJoules, { component })),
+    help: 'Energy of a part of the host outside its GPUs in joules; component "assumed" is what --host-watts says.',
+    ...perComponent(({ energyJoules }) => energyJoules),
+  },
+  {
+    name: 'wattmeter_host_energy_uncertainty_joules',
+    type: 'gauge',
+    help: 'Expanded uncertainty (k = 2) of wattmeter_host_energy_joules_total in joules.',
+    ...perComponent(({ uncertaintyJoules }) => uncertaintyJoules),
   },
   {
     name: 'wattmeter_job_gpu_energy_joules_total',

@@ -16,7 +16,8 @@ import type { Charges } from './charges.ts';
 import { followFeeds, type Pricing } from './pricing.ts';
 import { openProgress } from './progress.ts';
 import { closeSources, isStuck } from './sources.ts';
-import { openViews, type SnapshotAdditions } from './views.ts';
+import type { SnapshotAdditions } from './compose-snapshot.ts';
+import { openViews } from './views.ts';
 
 /** What a live session is joined to. */
 export interface LiveOptions {

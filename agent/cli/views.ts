@@ -1,22 +1,11 @@
-// What the exporter shows: snapshots composed at each settlement, the catalogue of stored runs, and the server.
+// What the exporter shows: snapshots at each settlement, the catalogue of stored runs, and the server.
 
-import { gpuEnergyOf } from '../account/gpu-energy.ts';
-import type { Run } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { present } from '../report/present.ts';
-import type {
-  BudgetUse,
-  DeviceSnapshot,
-  HostComponent,
-  RunCatalogue,
-  RunSummary,
-  Snapshot,
-  SnapshotPort,
-} from '../snapshot.ts';
-import type { Instant } from '../units.ts';
+import type { RunCatalogue, Snapshot, SnapshotPort } from '../snapshot.ts';
+import { composeSnapshot, type SnapshotFacts } from './compose-snapshot.ts';
 import type { Context } from './context.ts';
-import type { Pricing } from './pricing.ts';
 
 /** Where an agent listens unless told otherwise. */
 export const DEFAULT_LISTEN_ADDRESS = '127.0.0.1:10360';
@@ -30,24 +19,10 @@ export interface Views extends AsyncDisposable {
 }
 
 /** What the views are of. */
-export interface ViewsOptions {
+export interface ViewsOptions extends Omit<SnapshotFacts, 'version' | 'revision'> {
   readonly config: Config;
   readonly context: Context;
-  readonly pricing: Pricing;
   readonly stateDirectory: string;
-  readonly startedSeconds: Instant;
-  /** False when the readings are a recording. */
-  readonly live: boolean;
-  /** The run that is open here, where the views are of one. */
-  readonly run?: Run;
-  readonly additions?: SnapshotAdditions;
-}
-
-/** What a snapshot holds beside the pipeline's own figures. */
-export interface SnapshotAdditions {
-  budgets?(): readonly BudgetUse[];
-  openRuns?(): readonly RunSummary[];
-  jobs?(): Pick<Snapshot, 'jobs' | 'unattributed'>;
 }
 
 /** Starts the server. @throws ListenError, ConfigError */
@@ -67,9 +42,10 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
       webConfigFile: config.webConfigFile,
     }),
   });
+  const facts = { ...options, version: context.version, revision: context.revision };
   return {
     compose(pipeline) {
-      const snapshot = snapshotOf(pipeline, options);
+      const snapshot = composeSnapshot(pipeline, facts);
       return snapshot === undefined ? () => undefined : () => port.publish(snapshot);
     },
     urls: exporter.addresses.map(({ url }) => url),
@@ -92,73 +68,6 @@ function createPort(): SnapshotPort & { publish(snapshot: Snapshot): void } {
     },
   };
 }
-
-/** The view of this moment; undefined before the first sample (`/-/ready` is 503 until then). */
-function snapshotOf(pipeline: Pipeline, options: ViewsOptions): Snapshot | undefined {
-  const { pricing, context, run, additions } = options;
-  const taken = pipeline.lastSeconds;
-  if (taken === undefined) return undefined;
-  const devices = pipeline.devices();
-  const { tariff, grid } = pricing;
-  const price = tariff.price.valueAt(taken);
-  const intensity = 'missing' in grid ? undefined : grid.intensity.valueAt(taken);
-  return {
-    takenSeconds: taken,
-    startedSeconds: options.startedSeconds,
-    version: context.version,
-    revision: context.revision,
-    live: options.live,
-    devices: devices.filter(({ device }) => device.kind === 'gpu'),
-    sources: pipeline.health(),
-    openRuns: run === undefined ? (additions?.openRuns?.() ?? []) : [openRun(run, devices)],
-    budgets: additions?.budgets?.() ?? [],
-    ...additions?.jobs?.(),
-    ...(price === undefined
-      ? {}
-      : {
-          price: {
-            currency: tariff.currency,
-            tariff: tariff.name,
-            perKilowattHour: price,
-            provenance: tariff.provenance,
-            ...ageOf(pricing, 'price'),
-          },
-        }),
-    ...(intensity === undefined || 'missing' in grid
-      ? {}
-      : {
-          grid: {
-            zone: grid.zone,
-            dataset: grid.dataset,
-            vintage: grid.vintage,
-            gramsPerKilowattHour: intensity,
-            provenance: grid.provenance,
-            ...ageOf(pricing, 'carbon'),
-          },
-        }),
-    powerUsageEffectiveness: pricing.powerUsageEffectiveness.value,
-    powerUsageEffectivenessProvenance: pricing.powerUsageEffectiveness.provenance,
-    host: devices.filter(({ device }) => device.kind === 'host').map(componentOf),
-  };
-}
-
-/** How old a live service's newest answer is; nothing to say of a price or grid that is no feed. */
-function ageOf({ feeds }: Pricing, quantity: 'price' | 'carbon'): { readonly ageSeconds?: number } {
-  const ageSeconds = feeds.find(({ adapter }) => adapter.quantity === quantity)?.state().ageSeconds;
-  return ageSeconds === undefined ? {} : { ageSeconds };
-}
-
-const componentOf = ({ device, totals }: DeviceSnapshot): HostComponent => ({
-  component: device.source === 'constant' ? 'assumed' : device.model,
-  energyJoules: totals.energyJoules,
-  provenance: device.powerOrigin === 'modelled' ? 'assumed' : 'measured',
-});
-
-const openRun = (run: Run, devices: readonly DeviceSnapshot[]): RunSummary => ({
-  ...run,
-  state: 'open',
-  ...gpuEnergyOf(devices),
-});
 
 async function openCatalogue({ stateDirectory, context }: ViewsOptions): Promise<RunCatalogue> {
   const { listRuns, summaryOf } = await import('../ledger/runs.ts');

@@ -13,7 +13,7 @@ import type { ReportDevice, ReportHost, ReportUncertainty } from './report.ts';
 /** A device of the fleet, folded. */
 export interface FleetDevice extends Pick<
   DeviceRows,
-  'host' | 'uuid' | 'kind' | 'labels' | 'info'
+  'host' | 'uuid' | 'kind' | 'labels' | 'info' | 'ratedPowerWatts'
 > {
   readonly sums: DeviceSums;
   readonly charged: FleetCharged;
@@ -81,8 +81,11 @@ const isReason = (text: string): text is GapReason => REASONS.has(text);
 const reasonOf = (text: string): GapReason => (isReason(text) ? text : 'unknown-error');
 
 /** Whether the exporter's uncertainty was kept by the Prometheus. */
-export const hasUncertainty = ({ kind, sums }: FleetDevice): boolean =>
-  kind === 'host' || sums.uncertaintyJoules !== undefined;
+export const hasUncertainty = ({ sums }: FleetDevice): boolean =>
+  sums.uncertaintyJoules !== undefined;
+
+/** What nodes call the component that --host-watts tells of. */
+const ASSUMED_COMPONENT = 'assumed';
 
 function componentsOf({ kind, sums }: FleetDevice, observedSeconds: number): ReportUncertainty {
   const { uncertaintyJoules, energyJoules, edgeJoules } = sums;
@@ -144,6 +147,7 @@ export function lineOf(device: FleetDevice, span: Span): ReportDevice {
     ),
     bridgedSeconds: bridgedSeconds > 0 ? secondsFigure(bridgedSeconds) : undefined,
     powerMeanWatts: knownFigure(ratioOf(sums.energyJoules, observedSeconds)),
+    ratedPowerWatts: device.ratedPowerWatts,
     sampleCount: sums.scrapeCount,
     sensor: present({
       field:
@@ -175,8 +179,8 @@ function costUncertaintyOf(
   return energy === 0 ? 0 : figure((Math.abs(cost) * uncertainty) / energy);
 }
 
-/** The line of a part of the host; its uncertainty and provenance are not exported. */
+/** The line of a part of the host: measured, unless its name or a Prometheus without its uncertainty says otherwise. */
 export const hostLineOf = (device: FleetDevice, span: Span): ReportHost => ({
   ...lineOf(device, span),
-  provenance: 'assumed',
+  provenance: device.uuid === ASSUMED_COMPONENT || !hasUncertainty(device) ? 'assumed' : 'measured',
 });

@@ -97,11 +97,12 @@ export function fleetFindings(devices: readonly FleetDevice[], energy: ReportEne
 }
 
 function hostsOf(devices: readonly FleetDevice[]): Warning | undefined {
-  if (!devices.some(({ kind }) => kind === 'host')) return undefined;
+  const bare = devices.filter((device) => device.kind === 'host' && !hasUncertainty(device));
+  if (bare.length === 0) return undefined;
+  const nodes = someOf(bare.map(({ host }) => host));
   return {
     code: 'fleet-host',
-    message:
-      'Nodes export neither uncertainty nor provenance of their host energy: it has no ± here and counts as assumed.',
+    message: `The uncertainty of host energy (on ${nodes}) is not in this Prometheus: the energy counts as assumed.`,
   };
 }
 

@@ -14,7 +14,9 @@ export const FLEET_METRICS = [
   'wattmeter_gpu_carbon_location_based_grams_total',
   'wattmeter_gpu_carbon_market_based_grams_total',
   'wattmeter_gpu_info',
+  'wattmeter_gpu_rated_power_watts',
   'wattmeter_host_energy_joules_total',
+  'wattmeter_host_energy_uncertainty_joules',
   'wattmeter_electricity_price_per_kilowatt_hour',
   'wattmeter_grid_carbon_intensity_grams_per_kilowatt_hour',
   'wattmeter_power_usage_effectiveness',
@@ -58,6 +60,7 @@ export interface DeviceRows {
   /** Labels of its newest series: index and, for GPUs, facts. */
   labels: StoredSeries['labels'];
   info?: StoredSeries['labels'];
+  ratedPowerWatts?: number;
   readonly rows: readonly DeviceRow[];
 }
 
@@ -76,6 +79,7 @@ const DEVICE_SETTERS: Readonly<Record<string, Setter<DeviceRow>>> = {
   wattmeter_gpu_energy_joules_total: (row, value) => (row.energyJoules = value),
   wattmeter_host_energy_joules_total: (row, value) => (row.energyJoules = value),
   wattmeter_gpu_energy_uncertainty_joules: (row, value) => (row.uncertaintyJoules = value),
+  wattmeter_host_energy_uncertainty_joules: (row, value) => (row.uncertaintyJoules = value),
   wattmeter_gpu_observed_seconds_total: (row, value) => (row.observedSeconds = value),
   wattmeter_gpu_gap_seconds_total: (row, value, labels) =>
     ((row.gapSeconds ??= {})[labels['reason'] ?? ''] = value),
@@ -118,7 +122,7 @@ export function joinRows(series: readonly StoredSeries[], hostLabel: string): Fl
     const host = labels[hostLabel] ?? '';
     const device = deviceOf(devices, host, labels);
     const [setDevice, setNode] = [DEVICE_SETTERS[metric], NODE_SETTERS[metric]];
-    if (device !== undefined && metric === 'wattmeter_gpu_info') device.info = labels;
+    if (device !== undefined) noteFacts(device, metric, { labels, values });
     for (const [time, text] of values) {
       const value = Number(text);
       if (setNode !== undefined && Number.isFinite(value)) {
@@ -130,6 +134,14 @@ export function joinRows(series: readonly StoredSeries[], hostLabel: string): Fl
     }
   }
   return { devices: [...devices.values()].map(closeDevice), nodes, implausibleCount };
+}
+
+/** What does not change from scrape to scrape: the newest word counts. */
+function noteFacts(device: OpenDevice, metric: string, { labels, values }: StoredSeries): void {
+  if (metric === 'wattmeter_gpu_info') device.info = labels;
+  if (metric !== 'wattmeter_gpu_rated_power_watts') return;
+  const rated = Number(values.at(-1)?.[1]);
+  if (rated > 0 && rated < Infinity) device.ratedPowerWatts = rated;
 }
 
 function closeDevice({ byTime, ...device }: OpenDevice): DeviceRows {

@@ -6,7 +6,14 @@ import type { Provenance, Warning } from '../model.ts';
 import { between, toKilowattHours, type Instant } from '../units.ts';
 import { figure, knownFigure, ratioOf, secondsFigure, sum, sumIfKnown } from './figure.ts';
 import { gramsOf, type FleetPricing, type PriceInForce } from './fleet-charge.ts';
-import { currencyOf, hostLineOf, lineOf, netCostOf, type FleetDevice } from './fleet-device.ts';
+import {
+  currencyOf,
+  hasUncertainty,
+  hostLineOf,
+  lineOf,
+  netCostOf,
+  type FleetDevice,
+} from './fleet-device.ts';
 import { fleetFindings, moneyByCurrency } from './fleet-findings.ts';
 import type { Span } from './fleet-fold.ts';
 import type { GridLabels } from './fleet-rows.ts';
@@ -23,7 +30,7 @@ import {
   type ReportRun,
 } from './report.ts';
 import { isoTime } from './time.ts';
-import { computeOfAll, energyOfAll } from './total.ts';
+import { computeOfAll, energyOfAll, type Parts } from './total.ts';
 import { NOTHING_MEASURED } from './words.ts';
 
 /** What a fleet's report is made of. */
@@ -59,7 +66,7 @@ export function fleetReport(facts: FleetFacts): Report {
     .map((each) => hostLineOf(each, facts.span));
   const run = runOf(facts, devices);
   const parts = { devices: gpus, hosts, powerUsageEffectiveness: effectivenessOf(facts, devices) };
-  const { hostUncertaintyJoules: _, ...energy } = energyOfAll(parts);
+  const energy = energyOfFleet(parts, devices);
   const compute = computeOfAll(parts, energy, run.durationSeconds);
   const measured = devices.filter(({ sums }) => sums.enclosed !== undefined);
   return present({
@@ -77,6 +84,13 @@ export function fleetReport(facts: FleetFacts): Report {
     windows: [],
     warnings: [...facts.warnings, ...fleetFindings(devices, energy)],
   });
+}
+
+/** A host part whose uncertainty is not in this Prometheus leaves that of all of them unknown. */
+function energyOfFleet(parts: Parts, devices: readonly FleetDevice[]): ReportEnergy {
+  const { hostUncertaintyJoules, ...energy } = energyOfAll(parts);
+  const isKnown = devices.every((device) => device.kind === 'gpu' || hasUncertainty(device));
+  return isKnown ? { ...energy, ...present({ hostUncertaintyJoules }) } : energy;
 }
 
 const byHostAndIndex = (a: FleetDevice, b: FleetDevice): number =>
@@ -196,9 +210,8 @@ function carbonOfFleet(
   const market = sumIfKnown(measured.map(({ charged }) => gramsOf(charged.market)));
   const facility = toKilowattHours(energy.facilityJoules);
   const intensity = ratioOf(location, facility);
-  const uncertainty = toKilowattHours(
-    (energy.gpuUncertaintyJoules ?? 0) * energy.powerUsageEffectiveness,
-  );
+  const margin = Math.hypot(energy.gpuUncertaintyJoules ?? 0, energy.hostUncertaintyJoules ?? 0);
+  const uncertainty = toKilowattHours(margin * energy.powerUsageEffectiveness);
   const method = pricing.givesCarbon ? grid.market?.method : 'as the nodes export it';
   const carbon: ReportCarbon = present({
     locationBasedGrams: figure(location),

@@ -45,7 +45,14 @@ const fullSnapshot = (): Snapshot =>
     budgets: [{ runId: '2026-05-29-a1', name: 'tune "it"', kind: 'cost', usedRatio: 0.25 }],
     jobs: [{ kind: 'slurm', jobId: '77', user: 'ada', uuid: GPU_0, energyJoules: joules(900_000) }],
     unattributed: [{ uuid: GPU_0, energyJoules: joules(334_567.5) }],
-    host: [{ component: 'package-0', energyJoules: joules(5000), provenance: 'measured' }],
+    host: [
+      {
+        component: 'package-0',
+        energyJoules: joules(5000),
+        uncertaintyJoules: joules(390),
+        provenance: 'measured',
+      },
+    ],
   });
 
 describe('the exposition', () => {

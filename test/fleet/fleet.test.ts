@@ -136,6 +136,19 @@ describe('energy of a fleet', () => {
     expect(pieces).toEqual({ ...whole, generatedAt: pieces.generatedAt, run: pieces.run });
   });
 
+  test('has k̂ of the rated power of every GPU, and none where one GPU’s is not known', async () => {
+    const rated = (host: string, ratedWatts?: number) =>
+      gpuSeries(
+        gpu({ host, uuid: `GPU-${host}`, ...(ratedWatts !== undefined && { ratedWatts }) }),
+      );
+    const whole = await reportOf({ series: [...rated('a', 700), ...rated('b', 500)] });
+    expect(whole.compute).toMatchObject({ ratedPowerWatts: 1200, k: expect.closeTo(0.5, 6) });
+    expect(whole.devices.map(({ ratedPowerWatts }) => ratedPowerWatts)).toEqual([700, 500]);
+    const partly = await reportOf({ series: [...rated('a', 700), ...rated('b')] });
+    expect(partly.compute).not.toHaveProperty('k');
+    expect(partly.compute).not.toHaveProperty('ratedPowerWatts');
+  });
+
   test('leaves out another job that scrapes the same GPUs', async () => {
     const series = [...gpuSeries(gpu()), ...gpuSeries(gpu({ job: 'other' }))];
     expect((await reportOf({ series })).energy.gpuJoules).toBeCloseTo(180_000, 3);
@@ -463,6 +476,28 @@ describe('money and carbon of a fleet', () => {
     };
     const report = await reportOf({ series: [...priced('a'), ...priced('b', { at: blind })] });
     expect(report.carbon).toEqual({ missing: expect.stringMatching(/^1 of 2 devices.*--zone/) });
+  });
+
+  test('the rest of a node has the margin that its node exports, and only what is measured is called so', async () => {
+    const hostEnergy = (time: number) => 100 * (time - START + 5000);
+    const host = { ...NODE, hostEnergy, hostUncertaintyRatio: 0.08 };
+    const withHost = (change: object) =>
+      reportOf({
+        series: [
+          ...gpuSeries(gpu({ host: 'a' })),
+          ...nodeSeries({ host: 'a', ...host, ...change }),
+        ],
+      });
+    const measured = await withHost({ times: every(15, -300, 900) });
+    expect(measured.energy).toMatchObject({
+      hostJoules: expect.closeTo(60_000, 6),
+      hostUncertaintyJoules: expect.closeTo(0.08 * 60_000, -2),
+      hostProvenance: 'measured',
+    });
+    expect(codesOf(measured)).not.toContain('fleet-host');
+    const given = await withHost({ hostComponent: 'assumed' });
+    expect(given.energy.hostProvenance).toBe('assumed');
+    expect(codesOf(given)).not.toContain('fleet-host');
   });
 
   test('the rest of a node is priced by its node’s price, and has no invented margin', async () => {

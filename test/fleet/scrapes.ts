@@ -17,6 +17,7 @@ export interface MadeGpu {
   readonly uuid: string;
   readonly index?: number;
   readonly job?: string;
+  readonly ratedWatts?: number;
   /** Labels beside, such as a replica's. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly times: readonly number[];
@@ -82,6 +83,7 @@ export function gpuSeries(gpu: MadeGpu): StoredSeries[] {
     add('wattmeter_gpu_energy_cost_total', time, cost, { currency });
     add('wattmeter_gpu_energy_credit_total', time, credit, { currency });
     add('wattmeter_gpu_carbon_location_based_grams_total', time, counters.grams);
+    add('wattmeter_gpu_rated_power_watts', time, gpu.ratedWatts);
     add('wattmeter_gpu_info', time, 1, {
       model: 'NVIDIA H100',
       driver_version: '570.1',
@@ -100,6 +102,10 @@ export interface MadeNode {
   readonly zone?: readonly [zone: string, gramsPerKilowattHour: number];
   readonly pue?: number;
   readonly hostEnergy?: (time: number) => number;
+  /** Default `package-0`. */
+  readonly hostComponent?: string;
+  /** k = 2, of the energy; absent: not exported. */
+  readonly hostUncertaintyRatio?: number;
 }
 
 /** The series of a node. */
@@ -110,6 +116,8 @@ export function nodeSeries({
   zone,
   pue,
   hostEnergy,
+  hostComponent: component = 'package-0',
+  hostUncertaintyRatio: ratio,
 }: MadeNode): StoredSeries[] {
   const series: StoredSeries[] = [];
   const add = (name: string, labels: Record<string, string>, value: (time: number) => number) =>
@@ -127,6 +135,9 @@ export function nodeSeries({
   }
   if (pue !== undefined) add('wattmeter_power_usage_effectiveness', {}, () => pue);
   if (hostEnergy !== undefined)
-    add('wattmeter_host_energy_joules_total', { component: 'package-0' }, hostEnergy);
+    add('wattmeter_host_energy_joules_total', { component }, hostEnergy);
+  if (hostEnergy !== undefined && ratio !== undefined) {
+    add('wattmeter_host_energy_uncertainty_joules', { component }, (at) => ratio * hostEnergy(at));
+  }
   return series;
 }

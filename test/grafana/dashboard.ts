@@ -59,7 +59,7 @@ const dataPanel = z.strictObject({
   id: z.number().int(),
   type: z.enum(['stat', 'timeseries', 'bargauge', 'table']),
   title: z.string().min(1),
-  description: z.string(),
+  description: z.string().min(1),
   datasource,
   gridPos,
   fieldConfig,
@@ -87,7 +87,7 @@ const datasourceVariable = z.strictObject({
 const queryVariable = z.strictObject({
   ...variableBase,
   type: z.literal('query'),
-  description: z.string(),
+  description: z.string().min(1),
   datasource,
   definition: z.string(),
   query: z.strictObject({ query: z.string(), refId: z.string(), qryType: z.literal(1) }),

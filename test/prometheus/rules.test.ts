@@ -99,7 +99,7 @@ describe('the unit tests of the recording rules', () => {
     ['a cost without its credit', ' - rate(wattmeter_gpu_energy_credit_total[5m])', ''],
     ['a part of a job given out for its bill', '"slurm"} > 0', '"slurm"} > Inf'],
     ['a thirteenth step in an hour', '59m59s999ms', '1h'],
-    ['a chassis meter added to its parts', '(package|dram).*', '.*'],
+    ['a chassis meter added to its parts', '(package|dram|grace).*', '.*'],
   ] as const)('see %s', ([, right, wrong], context) => {
     const { status, output } = testMutant(needProgram(context, 'promtool'), right, wrong);
     expect(status, output).toBe(1);

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 
-import type { Snapshot } from '../../agent/snapshot.ts';
+import type { HostComponent, Snapshot } from '../../agent/snapshot.ts';
 import { grams, instant, joules, seconds } from '../../agent/units.ts';
 import { FAMILIES } from '../../exporter/families.ts';
 import { snapshotExposition } from '../../exporter/registry.ts';
@@ -121,12 +121,16 @@ function snapshotOf(node: number, elapsed: number): Snapshot {
       uuid: uuidOf(node, gpu),
       energyJoules: joules(IDLE_WATTS * elapsed),
     })),
-    host: [
-      { component: 'package-0', energyJoules: joules(120 * elapsed), provenance: 'measured' },
-      { component: 'dram-0', energyJoules: joules(15 * elapsed), provenance: 'measured' },
-    ],
+    host: [hostComponent('package-0', 120 * elapsed), hostComponent('dram-0', 15 * elapsed)],
   });
 }
+
+const hostComponent = (component: string, energy: number): HostComponent => ({
+  component,
+  energyJoules: joules(energy),
+  uncertaintyJoules: joules(0.078 * energy),
+  provenance: 'measured',
+});
 
 /** The samples of one scrape, with the labels that Prometheus adds and the time of the scrape. */
 const asStored = (exposition: string, node: string, atSeconds: number): string[] =>
