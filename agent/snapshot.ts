@@ -6,6 +6,7 @@ import type { Device, Gauges, Provenance, Sensor, SourceKind } from './model.ts'
 import type { Grams, Instant, Joules, Watts } from './units.ts';
 
 export type { Totals } from './account.ts';
+export { isObserved } from './account/gpu-energy.ts';
 export type { Device, GapReason, Gauges, Provenance, Sensor, SourceKind } from './model.ts';
 
 /** One device now, and since its counters began. */

@@ -2,7 +2,7 @@
 // units (MHz, MiB, mJ, per cent). What Wattmeter does not know is absent, DCGM_FI_PROF_* among it.
 
 import type { DeviceSnapshot, Snapshot } from '../agent/snapshot.ts';
-import { presentGpus } from './families.ts';
+import { knownTotal, presentGpus } from './families.ts';
 import type { Family } from './family.ts';
 
 const LABELS = [
@@ -51,7 +51,7 @@ const ROWS: readonly DcgmRow[] = [
     name: 'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION',
     type: 'counter',
     help: 'Measured energy since the counters of Wattmeter began (in mJ).',
-    value: ({ totals }) => scaled(totals.energyJoules, 1e3),
+    value: knownTotal(({ energyJoules }) => scaled(energyJoules, 1e3)),
   },
   {
     name: 'DCGM_FI_DEV_GPU_UTIL',

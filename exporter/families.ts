@@ -1,7 +1,14 @@
 // The metric families: each row a name, type, help (unit and meaning), labels, and how to read it from a snapshot.
 // What a snapshot does not know gives no series; registry.ts turns the rows into an exposition.
 
-import type { DeviceSnapshot, HostComponent, Snapshot, SourceHealth } from '../agent/snapshot.ts';
+import {
+  isObserved,
+  type DeviceSnapshot,
+  type HostComponent,
+  type Snapshot,
+  type SourceHealth,
+  type Totals,
+} from '../agent/snapshot.ts';
 import type { Family, Series } from './family.ts';
 import { READ_DURATION_FAMILY } from './read-duration.ts';
 
@@ -29,6 +36,12 @@ const perGpu = (
   read: (snapshot) => presentGpus(snapshot).flatMap((gpu) => one(value(gpu), gpuLabels(gpu))),
 });
 
+/** What a GPU's energy comes to; of one that was never observed that is not known, and 0 would pass for idle. */
+export const knownTotal =
+  (value: (totals: Totals) => number | undefined) =>
+  ({ totals }: DeviceSnapshot): number | undefined =>
+    isObserved(totals) ? value(totals) : undefined;
+
 /** One series per GPU in the currency of the price in force; none without a price. */
 const perGpuInCurrency = (
   value: (gpu: DeviceSnapshot) => number | undefined,
@@ -40,6 +53,15 @@ const perGpuInCurrency = (
     return presentGpus(snapshot).flatMap((gpu) => one(value(gpu), { ...gpuLabels(gpu), currency }));
   },
 });
+
+/** Shares of GPUs that are there: a vanished one takes those of its jobs along. */
+function sharesOf<Share extends { readonly uuid: string }>(
+  snapshot: Snapshot,
+  shares: readonly Share[] = [],
+): readonly Share[] {
+  const present = new Set(presentGpus(snapshot).map(({ device }) => device.uuid));
+  return shares.filter(({ uuid }) => present.has(uuid));
+}
 
 const perSource = (
   value: (source: SourceHealth) => number | undefined,
@@ -61,13 +83,13 @@ const ENERGY_FAMILIES: readonly Family[] = [
     name: 'wattmeter_gpu_energy_joules_total',
     type: 'counter',
     help: 'Measured energy of the GPU in joules; unmeasured gaps are left out.',
-    ...perGpu(({ totals }) => totals.energyJoules),
+    ...perGpu(knownTotal(({ energyJoules }) => energyJoules)),
   },
   {
     name: 'wattmeter_gpu_energy_uncertainty_joules',
     type: 'gauge',
     help: 'Expanded uncertainty (k = 2) of wattmeter_gpu_energy_joules_total in joules.',
-    ...perGpu(({ totals }) => totals.uncertaintyJoules),
+    ...perGpu(knownTotal(({ uncertaintyJoules }) => uncertaintyJoules)),
   },
   {
     name: 'wattmeter_gpu_observed_seconds_total',
@@ -188,25 +210,25 @@ const MONEY_AND_CARBON_FAMILIES: readonly Family[] = [
     name: 'wattmeter_gpu_energy_cost_total',
     type: 'counter',
     help: 'Cost of the energy of the GPU, PUE included, in units of the currency label, at prices of 0 and above.',
-    ...perGpuInCurrency(({ totals }) => totals.costAmount),
+    ...perGpuInCurrency(knownTotal(({ costAmount }) => costAmount)),
   },
   {
     name: 'wattmeter_gpu_energy_credit_total',
     type: 'counter',
     help: 'What negative prices gave back for the energy of the GPU, in units of the currency label.',
-    ...perGpuInCurrency(({ totals }) => totals.creditAmount),
+    ...perGpuInCurrency(knownTotal(({ creditAmount }) => creditAmount)),
   },
   {
     name: 'wattmeter_gpu_carbon_location_based_grams_total',
     type: 'counter',
     help: 'Location-based CO2-equivalent of the energy of the GPU in grams, PUE included.',
-    ...perGpu(({ totals }) => totals.locationBasedGrams),
+    ...perGpu(knownTotal(({ locationBasedGrams }) => locationBasedGrams)),
   },
   {
     name: 'wattmeter_gpu_carbon_market_based_grams_total',
     type: 'counter',
     help: 'Market-based CO2-equivalent of the energy of the GPU in grams, PUE included.',
-    ...perGpu(({ totals }) => totals.marketBasedGrams),
+    ...perGpu(knownTotal(({ marketBasedGrams }) => marketBasedGrams)),
   },
   {
     name: 'wattmeter_electricity_price_per_kilowatt_hour',
@@ -273,8 +295,8 @@ const SHARE_FAMILIES: readonly Family[] = [
     type: 'counter',
     help: 'Energy of the GPU attributed to the job in joules; jobs and the unattributed rest add up to the GPU.',
     labelNames: ['kind', 'job_id', 'user', 'uuid'],
-    read: ({ jobs = [] }) =>
-      jobs.flatMap(({ kind, jobId, user = '', uuid, energyJoules }) =>
+    read: (snapshot) =>
+      sharesOf(snapshot, snapshot.jobs).flatMap(({ kind, jobId, user = '', uuid, energyJoules }) =>
         one(energyJoules, { kind, job_id: jobId, user, uuid }),
       ),
   },
@@ -283,8 +305,10 @@ const SHARE_FAMILIES: readonly Family[] = [
     type: 'counter',
     help: 'Energy of the GPU that no job answers for in joules: idle power and what ran unseen.',
     labelNames: ['uuid'],
-    read: ({ unattributed = [] }) =>
-      unattributed.flatMap(({ uuid, energyJoules }) => one(energyJoules, { uuid })),
+    read: (snapshot) =>
+      sharesOf(snapshot, snapshot.unattributed).flatMap(({ uuid, energyJoules }) =>
+        one(energyJoules, { uuid }),
+      ),
   },
   {
     name: 'wattmeter_run_gpu_energy_joules_total',

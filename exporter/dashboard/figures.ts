@@ -48,10 +48,22 @@ export function powerNow(snapshot: Snapshot): PowerNow {
   };
 }
 
+/** Whether a GPU's energy is known at all: some of its time was observed, or bridged by its counter. */
+export const isObserved = ({ totals }: DeviceSnapshot): boolean =>
+  totals.observedSeconds > 0 || totals.bridgedSeconds > 0;
+
+/** The GPUs that sums are over; the others' time stands in the coverage. */
+const observedGpus = (snapshot: Snapshot): readonly DeviceSnapshot[] =>
+  gpusOf(snapshot).filter(isObserved);
+
+const NOTHING_READ = 'No power has been read yet: see the sources.';
+
 /** Energy of all GPUs with its expanded uncertainty. */
 export function energySum(snapshot: Snapshot): Sum {
-  const gpus = gpusOf(snapshot);
-  if (gpus.length === 0) return { kind: 'unknown', reason: 'No GPU has been seen yet.' };
+  if (gpusOf(snapshot).length === 0)
+    return { kind: 'unknown', reason: 'No GPU has been seen yet.' };
+  const gpus = observedGpus(snapshot);
+  if (gpus.length === 0) return { kind: 'unknown', reason: NOTHING_READ };
   return {
     kind: 'known',
     value: total(gpus.map(({ totals }) => totals.energyJoules)),
@@ -79,12 +91,13 @@ export function coverageSum(snapshot: Snapshot): number | undefined {
 
 /** Cost less credit of all GPUs. */
 export function costSum(snapshot: Snapshot): Sum {
-  const gpus = gpusOf(snapshot);
+  const gpus = observedGpus(snapshot);
   if (snapshot.price === undefined) {
     return { kind: 'unknown', reason: 'No price is in force. Start with --price or --tariff.' };
   }
   const costs = known(gpus.map(({ totals }) => totals.costAmount));
-  if (gpus.length === 0 || costs.length < gpus.length) {
+  if (gpus.length === 0) return { kind: 'unknown', reason: NOTHING_READ };
+  if (costs.length < gpus.length) {
     return { kind: 'unknown', reason: 'The tariff has no price for part of the energy.' };
   }
   const credits = known(gpus.map(({ totals }) => totals.creditAmount));
@@ -98,7 +111,7 @@ export function costSum(snapshot: Snapshot): Sum {
 
 /** Location-based carbon of all GPUs. */
 export function carbonSum(snapshot: Snapshot): Sum {
-  const gpus = gpusOf(snapshot);
+  const gpus = observedGpus(snapshot);
   if (snapshot.grid === undefined) {
     return {
       kind: 'unknown',
@@ -106,7 +119,8 @@ export function carbonSum(snapshot: Snapshot): Sum {
     };
   }
   const masses = known(gpus.map(({ totals }) => totals.locationBasedGrams));
-  if (gpus.length === 0 || masses.length < gpus.length) {
+  if (gpus.length === 0) return { kind: 'unknown', reason: NOTHING_READ };
+  if (masses.length < gpus.length) {
     return { kind: 'unknown', reason: 'The grid data have no intensity for part of the energy.' };
   }
   return { kind: 'known', value: total(masses) };

@@ -19,7 +19,15 @@ import {
   setTitle,
   type Cell,
 } from './dom.ts';
-import { coverageOf, gapSecondsOf, gpusOf, jobSums, limitOf, type JobSum } from './figures.ts';
+import {
+  coverageOf,
+  gapSecondsOf,
+  gpusOf,
+  isObserved,
+  jobSums,
+  limitOf,
+  type JobSum,
+} from './figures.ts';
 import {
   coverage,
   duration,
@@ -99,7 +107,7 @@ function gpuTexts(gpu: DeviceSnapshot): CellText[] {
     [percent(gauges.utilizationRatio), '', gauges.utilizationRatio],
     [quantity(gauges.temperatureCelsius, '°C', 2)],
     [memory(gauges.memoryUsedBytes, memoryTotal), '', share(gauges.memoryUsedBytes, memoryTotal)],
-    withSpread(energy(totals.energyJoules, totals.uncertaintyJoules)),
+    isObserved(gpu) ? withSpread(energy(totals.energyJoules, totals.uncertaintyJoules)) : [UNKNOWN],
     [coverage(coverageOf(gpu)), gapSecondsOf(gpu) > 0 ? gapText(gpu) : ''],
     sensorText(gpu),
     [device.source, device.powerOrigin === 'modelled' ? 'modelled' : (totals.method ?? '')],

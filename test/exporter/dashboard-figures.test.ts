@@ -159,6 +159,21 @@ describe('figures', () => {
     });
   });
 
+  test('a GPU that was never read has no energy and spoils no sum; without another nothing is known', () => {
+    const { costAmount: _c, creditAmount: _d, locationBasedGrams: _g, ...nothing } = someTotals();
+    const totals = { ...nothing, energyJoules: joules(0), observedSeconds: seconds(0) };
+    const blind = someGpu(1, { totals });
+    const both = someSnapshot({ devices: [someGpu(0), blind] });
+    const one = someSnapshot({ devices: [someGpu(0)] });
+    for (const sum of [energySum, costSum, carbonSum]) {
+      expect(sum(both)).toEqual(sum(one));
+      expect(sum(someSnapshot({ devices: [blind] }))).toEqual({
+        kind: 'unknown',
+        reason: 'No power has been read yet: see the sources.',
+      });
+    }
+  });
+
   test('one modelled device makes the sum modelled', () => {
     const modelled = someGpu(1, { device: { ...someGpu(1).device, powerOrigin: 'modelled' } });
     expect(energyProvenance(someSnapshot())).toBe('measured');

@@ -155,16 +155,44 @@ describe('what is not known', () => {
   });
 });
 
+describe('a GPU that was never read', () => {
+  test('has no energy, no cost and no carbon, only the time that it was not read for', async () => {
+    const totals = someTotals({
+      energyJoules: joules(0),
+      observedSeconds: seconds(0),
+      gapSeconds: { 'not-supported': 60 },
+    });
+    const { powerWatts: _power, ...silent } = someGpu(0, { totals });
+    const snapshot = someSnapshot({ devices: [silent] });
+    const names = [...seriesOf(await expose(snapshot)).keys()].map((one) =>
+      one.replace(/\{.*/, ''),
+    );
+    expect(names.filter((name) => /energy|carbon_loc|power_watts$/.test(name))).toEqual([
+      'wattmeter_gpu_hardware_to_integral_energy_ratio',
+      'wattmeter_gpu_rated_power_watts',
+    ]);
+    expect(names).toContain('wattmeter_gpu_gap_seconds_total');
+    const dcgm = await snapshotExposition(() => snapshot, dcgmFamilies('node-1'))();
+    expect(dcgm).not.toContain('DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{');
+  });
+});
+
 describe('a GPU that vanished', () => {
   test('takes its series along and leaves the others', async () => {
     let snapshot = someSnapshot();
     const exposition = expositionOf(() => snapshot);
     const before = await exposition();
     expect(before).toContain(GPU_1);
-    snapshot = someSnapshot({ devices: [someGpu(0), someGpu(1, { present: false })] });
+    const shares = [GPU_0, GPU_1].map((uuid) => ({ uuid, energyJoules: joules(7) }));
+    snapshot = someSnapshot({
+      devices: [someGpu(0), someGpu(1, { present: false })],
+      jobs: shares.map((share) => ({ kind: 'slurm', jobId: '7', ...share })),
+      unattributed: shares,
+    });
     const after = await exposition();
     expect(after).not.toContain(GPU_1);
     expect(after).toContain(GPU_0);
+    expect(after).toContain('wattmeter_unattributed_gpu_energy_joules_total{');
   });
 
   test('is no GPU when it is a part of the host', async () => {
