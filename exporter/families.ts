@@ -194,7 +194,8 @@ function infoSeries(gpu: DeviceSnapshot): Series {
     driver_version: device.driverVersion ?? '',
     pci_bus_id: device.pciBusId ?? '',
     source: device.source,
-    method: totals.method ?? '',
+    // What nobody has read yet was measured by no method.
+    method: (isObserved(totals) ? totals.method : undefined) ?? '',
   };
   return { labels, value: 1 };
 }

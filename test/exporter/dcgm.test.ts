@@ -49,3 +49,12 @@ test('the dcgm dialect leaves out what is not known and who is gone', async () =
     DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION: 1_234_567_500,
   });
 });
+
+test('the dcgm dialect calls only boards of NVIDIA’s nvidia', async () => {
+  const { device } = someGpu(0);
+  const other = someGpu(0, {
+    device: { ...device, uuid: 'AMD-79ccd55167a2124a', source: 'hwmon' },
+  });
+  const [name] = [...(await expose(someSnapshot({ devices: [other] }))).keys()];
+  expect(name).toContain('device=""');
+});

@@ -172,6 +172,7 @@ describe('a GPU that was never read', () => {
       'wattmeter_gpu_rated_power_watts',
     ]);
     expect(names).toContain('wattmeter_gpu_gap_seconds_total');
+    expect(await expose(snapshot)).toMatch(/^wattmeter_gpu_info\{.*,method=""\} 1$/m);
     const dcgm = await snapshotExposition(() => snapshot, dcgmFamilies('node-1'))();
     expect(dcgm).not.toContain('DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{');
   });
