@@ -78,3 +78,23 @@ export function decodeAttribution(value: unknown): AttributionRecord | undefined
   // JSON has no explicit undefined: what the schema lets through is the type.
   return parsed.success ? (parsed.data as AttributionRecord) : undefined;
 }
+
+const CELL = { cost: [1, 2], location: [3], market: [4] } as const;
+
+/** The record with these charges of a device's shares at nothing, as its own counters are. */
+export const withSharesAnew = (
+  record: AttributionRecord,
+  anewOf: (uuid: string) => Iterable<keyof typeof CELL>,
+): AttributionRecord => ({
+  ...record,
+  devices: record.devices.map((line) => {
+    const cells = new Set<number>([...anewOf(line.uuid)].flatMap((charged) => CELL[charged]));
+    const anew = (row: AmountsRow): AmountsRow =>
+      row.map((cell, at) => (cells.has(at) ? 0 : cell)) as unknown as AmountsRow;
+    return {
+      ...line,
+      unattributed: anew(line.unattributed),
+      jobs: line.jobs.map(([number, row]) => [number, anew(row)] as const),
+    };
+  }),
+});

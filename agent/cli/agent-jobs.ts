@@ -5,7 +5,11 @@ import { createAttribution, type Attribution } from '../attribution/attribution.
 import { createJobMapping, type JobMapping } from '../attribution/job-mapping.ts';
 import { createPodNames, type PodNames } from '../attribution/pods.ts';
 import { createProcessReader } from '../attribution/proc.ts';
-import { decodeAttribution } from '../attribution/record.ts';
+import {
+  decodeAttribution,
+  withSharesAnew,
+  type AttributionRecord,
+} from '../attribution/record.ts';
 import { createJobResolver } from '../attribution/resolve.ts';
 import { createUserNames } from '../attribution/users.ts';
 import type { Clock } from '../clock.ts';
@@ -47,7 +51,7 @@ export function openAgentJobs(parts: {
     maxJobs: config.attributionMaxJobs ?? DEFAULT_MAX_JOBS,
     podNames,
     ...(mapping === undefined ? {} : { jobsOf: (device) => mapping.jobsOf(device) }),
-    restored: ledger.attribution.flatMap((record) => decodeAttribution(record) ?? []),
+    restored: restoredShares(ledger),
     resolve: createJobResolver(createProcessReader(), createUserNames()),
   });
   ledger.keepAttribution(() => attribution.toCheckpoint());
@@ -104,6 +108,15 @@ export function openAgentJobs(parts: {
     restoredTotals.delete(uuid);
     attribution.adopt(uuid, totals);
   }
+}
+
+/** What the last agent kept of its jobs; money and grams that its devices do not go on with, jobs do not either. */
+function restoredShares({ attribution, chargesAnew }: AgentLedger): AttributionRecord[] {
+  const anewOf = (uuid: string) => chargesAnew.get(uuid) ?? [];
+  return attribution.flatMap((stored) => {
+    const record = decodeAttribution(stored);
+    return record === undefined ? [] : [withSharesAnew(record, anewOf)];
+  });
 }
 
 /** Keeps asking those who know names and mappings. */

@@ -52,6 +52,7 @@ export const agentCommand: CommandSpec = {
       ...ledgerOptions(config, context),
       stateDirectory: directory,
       run: { id: 'agent', host: hostname(), startSeconds: clock.now(), labels: {} },
+      currency: pricing.tariff.currency,
       retainSeconds: config.retainSamples ?? DEFAULT_RETAIN_SECONDS,
       now: wallNow,
     });

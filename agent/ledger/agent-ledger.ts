@@ -5,6 +5,7 @@ import { open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { createAccount, type Account, type AccountCheckpoint } from '../account.ts';
+import { chargesAnew, withChargesAnew, type ChargesAnew } from '../account/charges-anew.ts';
 import type { Run } from '../model.ts';
 import { toUnixMilliseconds, type Instant } from '../units.ts';
 import { eachOf } from './each-of.ts';
@@ -27,6 +28,8 @@ import { createDeviceNumbers, createWriter, type LedgerWriter } from './writer.t
 export interface AgentLedgerOptions {
   readonly stateDirectory: string;
   readonly run: Run;
+  /** What money is counted in: counters in another currency begin anew. */
+  readonly currency: string;
   readonly writer: Writer;
   readonly flushSeconds: number;
   readonly retainSeconds: number;
@@ -52,6 +55,8 @@ export interface AgentLedger extends LedgerWriter {
    * between: a checkpoint taken meanwhile must know both or neither.
    */
   readonly account: Account;
+  /** The money and grams that could not be gone on with. */
+  readonly chargesAnew: ChargesAnew;
   /** Syncs and lets go of the state directory; false when part stayed in memory. Never rejects. */
   close(): Promise<boolean>;
 }
@@ -71,9 +76,9 @@ export async function openAgentLedger(options: AgentLedgerOptions): Promise<Agen
   try {
     const directory = agentDirectory(options.stateDirectory);
     const names = await segmentNames(directory);
-    const { account, attribution } = await restore(directory, names, options.run);
+    const restored = await restore(directory, names, options);
     const nextNumber = Number.parseInt(names.at(-1) ?? '0', 10) + 1;
-    return new SegmentedLedger(options, { account, attribution }, nextNumber, lock).open();
+    return new SegmentedLedger(options, restored, nextNumber, lock).open();
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw error;
@@ -83,6 +88,7 @@ export async function openAgentLedger(options: AgentLedgerOptions): Promise<Agen
 class SegmentedLedger {
   readonly #options: AgentLedgerOptions;
   readonly #account: Account;
+  readonly #chargesAnew: ChargesAnew;
   #attribution: () => readonly object[];
   readonly #lock: AsyncDisposable;
   readonly #numbers: ReturnType<typeof createDeviceNumbers>;
@@ -100,6 +106,7 @@ class SegmentedLedger {
     const { account, attribution } = restored;
     this.#options = options;
     this.#account = account;
+    this.#chargesAnew = restored.chargesAnew;
     this.#attribution = () => attribution;
     this.#lock = lock;
     this.#number = number;
@@ -114,6 +121,7 @@ class SegmentedLedger {
     return {
       ...writer,
       account: this.#account,
+      chargesAnew: this.#chargesAnew,
       attribution: this.#attribution(),
       addAttribution: (record) =>
         this.#journal.append({ kind: 'attribution', record } satisfies LedgerRecord),
@@ -164,6 +172,7 @@ class SegmentedLedger {
         version: JOURNAL_VERSION,
         run: this.#options.run,
         writer: this.#options.writer,
+        currency: this.#options.currency,
       },
       ...this.#numbers.all().map((line) => ({ kind: 'device' as const, ...line })),
     ];
@@ -234,14 +243,23 @@ async function segmentNames(directory: string): Promise<string[]> {
 }
 
 /** The account as the last agent left it: the newest checkpoint, and every slot after it. */
-async function restore(directory: string, names: readonly string[], run: Run): Promise<Restored> {
+async function restore(
+  directory: string,
+  names: readonly string[],
+  { run, currency }: AgentLedgerOptions,
+): Promise<Restored> {
   const paths = names.map((name) => join(directory, name));
   const from = await newestWithCheckpoint(paths);
   let account = createAccount(run);
   let attribution: object[] = [];
+  let headCurrency: string | undefined;
+  let currencyBefore: string | undefined;
   for (const path of paths.slice(from)) {
     const end = await eachOf(readRecords(path), (event) => {
+      if (event.kind === 'agent') headCurrency = event.currency;
       if (event.kind === 'checkpoint') {
+        // Not the head's without its checkpoint: the sums are then still the segment's before.
+        currencyBefore = headCurrency;
         account = createAccount(run, event.checkpoint);
         attribution = [];
       } else if (event.kind === 'attribution') attribution.push(event.record);
@@ -249,12 +267,29 @@ async function restore(directory: string, names: readonly string[], run: Run): P
     });
     for (const warning of damageWarnings(path, end.damage)) account.addWarning(warning);
   }
-  return { account, attribution };
+  // A ledger of an older Wattmeter does not say: its money is taken to be in the same.
+  const isOtherCurrency = currencyBefore !== undefined && currencyBefore !== currency;
+  return { ...startCharges(account, run, isOtherCurrency), attribution };
+}
+
+/** Warnings that restoring gave are the new account's as well. */
+function startCharges(
+  account: Account,
+  run: Run,
+  isOtherCurrency: boolean,
+): Pick<Restored, 'account' | 'chargesAnew'> {
+  const checkpoint = account.toCheckpoint();
+  const anew = chargesAnew(checkpoint, { isOtherCurrency });
+  const started = createAccount(run, withChargesAnew(checkpoint, anew));
+  const { warnings } = account.books({ endSeconds: run.startSeconds });
+  for (const warning of warnings) started.addWarning(warning);
+  return { account: started, chargesAnew: anew };
 }
 
 /** What the last agent left. */
 interface Restored {
   readonly account: Account;
+  readonly chargesAnew: ChargesAnew;
   /** Records since the newest checkpoint, which is followed by all of it. */
   readonly attribution: readonly object[];
 }

@@ -101,7 +101,13 @@ const checkpoint = z.object({
 
 const record = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('run'), version: number, run, writer }),
-  z.object({ kind: z.literal('agent'), version: number, run, writer }),
+  z.object({
+    kind: z.literal('agent'),
+    version: number,
+    run,
+    writer,
+    currency: text.optional(),
+  }),
   z.object({ kind: z.literal('resume'), atSeconds: number, writer }),
   z.object({ kind: z.literal('device'), number, device, sensor }),
   z.object({ kind: z.literal('slot'), rows: z.array(z.array(z.unknown())) }),

@@ -21,8 +21,14 @@ export type Cell = number | null | Readonly<Record<string, number>>;
 export type LedgerRecord =
   /** The head of a run's journal. */
   | { readonly kind: 'run'; readonly version: number; readonly run: Run; readonly writer: Writer }
-  /** The head of a segment of the agent's journal. */
-  | { readonly kind: 'agent'; readonly version: number; readonly run: Run; readonly writer: Writer }
+  /** The head of a segment of the agent's journal; `currency` is what its money is in. */
+  | {
+      readonly kind: 'agent';
+      readonly version: number;
+      readonly run: Run;
+      readonly writer: Writer;
+      readonly currency?: string;
+    }
   /** The run goes on here after a hole; its clock has been set anew. */
   | { readonly kind: 'resume'; readonly atSeconds: Instant; readonly writer: Writer }
   /** Introduces a device, or says what has changed; slots name it by number. */

@@ -9,7 +9,11 @@ import {
   type Attribution,
   type AttributionOptions,
 } from '../../agent/attribution/attribution.ts';
-import type { AttributionRecord } from '../../agent/attribution/record.ts';
+import {
+  withSharesAnew,
+  type AmountsRow,
+  type AttributionRecord,
+} from '../../agent/attribution/record.ts';
 import type { ResolvedProcess } from '../../agent/attribution/resolve.ts';
 import type { ChargedInterval, GpuProcess } from '../../agent/model.ts';
 import { instant, watts } from '../../agent/units.ts';
@@ -416,4 +420,25 @@ test('a GPU that comes back after a restart finds its counters, and is not shown
     60,
     9,
   );
+});
+
+test('shares begin at nothing in the charges that their device begins anew, and nowhere else', () => {
+  const row: AmountsRow = [900, 0.5, 0.1, 70, null];
+  const record: AttributionRecord = {
+    jobs: [],
+    gone: [],
+    devices: ['GPU-a', 'GPU-b'].map((uuid) => ({
+      uuid,
+      unattributed: row,
+      debtJoules: 0,
+      idle: {},
+      jobs: [[7, row]],
+    })),
+  };
+  const anew = withSharesAnew(record, (uuid) => (uuid === 'GPU-a' ? ['cost', 'market'] : []));
+  expect(anew.devices[0]).toMatchObject({
+    unattributed: [900, 0, 0, 70, 0],
+    jobs: [[7, [900, 0, 0, 70, 0]]],
+  });
+  expect(anew.devices[1]).toEqual(record.devices[1]);
 });

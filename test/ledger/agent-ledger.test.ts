@@ -11,10 +11,12 @@ import { agentDirectory, locateStateDirectory } from '../../agent/ledger/state-d
 import type { ChargedInterval } from '../../agent/model.ts';
 import { instant, type Instant } from '../../agent/units.ts';
 import { chargedIntervals, device, interval, run, sensor, START } from '../account-doubles.ts';
+import { known } from '../known.ts';
 import { mountSmallDisk } from './small-disk.ts';
 import { temporaryDirectory } from './temporary.ts';
 
 interface Options {
+  readonly currency?: string;
   readonly segmentBytes?: number;
   readonly retainSeconds?: number;
   readonly now?: () => Instant;
@@ -26,6 +28,7 @@ const openAgent = (stateDirectory: string, options: Options = {}): Promise<Agent
   openAgentLedger({
     stateDirectory,
     run,
+    currency: 'EUR',
     writer: { version: 'test', pid: 1 },
     flushSeconds: 1,
     retainSeconds: 1e9,
@@ -102,6 +105,53 @@ describe('an agent that starts again', () => {
     expect(ledger.account.xidErrorsOf('GPU-a')).toEqual({ 48: 1, 79: 2 });
     expect(ledger.account.xidErrorsOf('GPU-b')).toEqual({});
     await ledger.close();
+  });
+
+  test('counts money from nothing in another currency, and everything else goes on', async () => {
+    await using state = await temporaryDirectory();
+    const euros = await openAgent(state.path);
+    await introduce(euros, ['GPU-a']);
+    await add(euros, [interval({ startEdgeJoules: 7, gainJoules: 5 })]);
+    const before = known(euros.account.totalsOf('GPU-a'));
+    await euros.close();
+    const dollars = await openAgent(state.path, { currency: 'USD' });
+    const { costAmount, creditAmount, uncertaintyCostAmount, ...rest } = before;
+    expect([costAmount, creditAmount, uncertaintyCostAmount]).not.toContain(undefined);
+    expect(dollars.account.totalsOf('GPU-a')).toEqual(rest);
+    expect([...(dollars.chargesAnew.get('GPU-a') ?? [])]).toContain('cost');
+    await add(dollars, [interval({ at: 1 })]);
+    const only = createAccount(run);
+    only.addDevice(device('GPU-a'), sensor);
+    only.add(interval({ at: 1 }));
+    const after = dollars.account.totalsOf('GPU-a');
+    expect(after?.costAmount).toBe(only.totalsOf('GPU-a')?.costAmount);
+    expect(after?.locationBasedGrams).toBe(2 * known(before.locationBasedGrams));
+    await dollars.close();
+    const again = await openAgent(state.path, { currency: 'USD' });
+    expect(again.account.totalsOf('GPU-a')).toEqual(after);
+    await again.close();
+  });
+
+  test('counts grams from nothing where part of the energy had none, and goes on with them then', async () => {
+    await using state = await temporaryDirectory();
+    const zoneless = await openAgent(state.path);
+    await introduce(zoneless, ['GPU-a']);
+    const { charge, ...bare } = interval({});
+    const { locationBasedGrams: _, ...priced } = charge;
+    await add(zoneless, [{ ...bare, charge: priced }, interval({ at: 1 })]);
+    expect(zoneless.account.totalsOf('GPU-a')).not.toHaveProperty('locationBasedGrams');
+    const cost = zoneless.account.totalsOf('GPU-a')?.costAmount;
+    await zoneless.close();
+    const zoned = await openAgent(state.path);
+    await add(zoned, [interval({ at: 2 })]);
+    const totals = zoned.account.totalsOf('GPU-a');
+    expect(totals?.locationBasedGrams).toBe(charge.locationBasedGrams);
+    expect(totals?.energyJoules).toBe(750);
+    expect(totals?.costAmount).toBeGreaterThan(known(cost));
+    await zoned.close();
+    const again = await openAgent(state.path);
+    expect(again.account.totalsOf('GPU-a')).toEqual(totals);
+    await again.close();
   });
 
   test('goes on from the segment before when the newest one has a torn head', async () => {

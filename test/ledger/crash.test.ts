@@ -158,6 +158,7 @@ async function agentOf(stateDirectory: string) {
   const ledger = await openAgentLedger({
     stateDirectory,
     run,
+    currency: 'USD',
     writer: { version: 'test', pid: 1 },
     flushSeconds: 1,
     retainSeconds: 0,

@@ -68,6 +68,7 @@ async function openAgent() {
   const ledger = await openAgentLedger({
     ...common,
     run,
+    currency: 'USD',
     retainSeconds: 0,
     now: () => Date.now() / 1e3,
     // Small enough for several rotations in each life.
