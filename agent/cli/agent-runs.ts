@@ -2,7 +2,6 @@
 // instant of registration to that of closing, in a run ledger of their own.
 
 import type { Clock } from '../clock.ts';
-import type { ChargedInterval } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Settlement } from '../pipeline/settlement.ts';
@@ -92,11 +91,10 @@ export function openAgentRuns(parts: {
       return accepted ?? outcomes[0] ?? { kind: 'refused', message: NO_RUN };
     },
     settle(settlement) {
-      const { intervals } = settlement;
       const devices = parts.pipeline()?.devices() ?? [];
       for (const run of runs) {
         run.take(settlement, devices);
-        if (isSettled(run, intervals, clock.now())) void finish(run);
+        if (run.isSettled || isOverdue(run, clock.now())) void finish(run);
       }
     },
     open: () => openRuns().map((run) => run.summary()),
@@ -112,12 +110,6 @@ const NO_RUN =
 
 const refusal = (status: number, error: string): SocketAnswer => ({ status, body: { error } });
 
-/** Whether nothing of an ended run is still to come. */
-const isSettled = (
-  { endSeconds }: RegisteredRun,
-  intervals: readonly ChargedInterval[],
-  now: Instant,
-): boolean =>
-  endSeconds !== undefined &&
-  (now - endSeconds > SETTLE_SECONDS ||
-    intervals.some(({ startSeconds }) => startSeconds >= endSeconds));
+/** A GPU that has vanished, or hangs, tells nothing more. */
+const isOverdue = ({ endSeconds }: RegisteredRun, now: Instant): boolean =>
+  endSeconds !== undefined && now - endSeconds > SETTLE_SECONDS;

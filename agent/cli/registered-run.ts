@@ -29,6 +29,8 @@ export interface RegisteredRun {
   readonly id: string;
   readonly run: Run;
   readonly endSeconds: Instant | undefined;
+  /** Whether it has ended and every one of its GPUs has told all up to then. */
+  readonly isSettled: boolean;
   mark(mark: Mark, time: Instant): MarkOutcome;
   /** Nothing that is metered after `time` is the run's. */
   end(time: Instant): void;
@@ -75,6 +77,8 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
   const introduced = new Set<string>();
   let uuids: ReadonlySet<string> | undefined;
   let endSeconds: Instant | undefined;
+  /** By UUID, up to where its GPUs' intervals have come. */
+  const toldSeconds = new Map<string, number>();
 
   const introduce = (devices: readonly DeviceSnapshot[]): void => {
     for (const { device, sensor } of devices) {
@@ -90,6 +94,11 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
     run: ledger.run,
     get endSeconds() {
       return endSeconds;
+    },
+    get isSettled() {
+      if (endSeconds === undefined || uuids === undefined) return false;
+      const end = endSeconds;
+      return [...uuids].every((uuid) => (toldSeconds.get(uuid) ?? -Infinity) >= end);
     },
     mark: (mark, time) => windows.mark(mark, time),
     end(time) {
@@ -112,6 +121,8 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
         account.addWarning(warning, uuid);
         void ledger.addWarning(warning, uuid);
       }
+      for (const { uuid, endSeconds: told } of intervals)
+        toldSeconds.set(uuid, Math.max(told, toldSeconds.get(uuid) ?? told));
       if (own.length === 0) return;
       introduce(devices);
       for (const interval of own) account.add(interval);
