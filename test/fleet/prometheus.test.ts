@@ -3,6 +3,8 @@ import { expect, test, vi } from 'vitest';
 import { known } from '../known.ts';
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
+import { buildStandIn } from '../doubles/libnvidia-ml.ts';
+import { freePort } from '../e2e/scrape.ts';
 import { needProgram } from '../system-program.ts';
 import {
   INTENSITY,
@@ -16,6 +18,7 @@ import {
   type RealPrometheus,
 } from './agents.ts';
 import { call } from './command.ts';
+import { openNodes, runOnNodes, storedReport, trueEnergyOf } from './nodes.ts';
 
 const NODES = 20;
 const SPAN_SECONDS = 28;
@@ -59,7 +62,7 @@ async function runJob(
   await scrapedPast(prometheus, job.startSeconds + SPAN_SECONDS + 1);
 }
 
-test(
+test.concurrent(
   'the fleet’s energy out of a real Prometheus is the sum of truths, through restarts',
   { timeout: 240_000 },
   async (context) => {
@@ -126,3 +129,62 @@ function expectGaps(report: Report, agents: readonly SimulatedAgent[]): void {
   }
   expect(report.warnings.filter(({ code }) => code === 'fleet-restarted')).toHaveLength(1);
 }
+
+const gramsOf = ({ carbon }: Report): number =>
+  'missing' in carbon ? NaN : carbon.locationBasedGrams;
+
+/** Within 0.1 %. */
+const expectSame = (value: number | undefined, other: number | undefined): void =>
+  expect(Math.abs(known(value) / known(other) - 1)).toBeLessThan(0.001);
+
+function expectAlike(report: Report, locals: readonly Report[]): void {
+  const sum = (figure: (report: Report) => number | undefined): number =>
+    locals.reduce((total, local) => total + known(figure(local)), 0);
+  expectSame(
+    report.energy.gpuJoules,
+    sum(({ energy }) => energy.gpuJoules),
+  );
+  expectSame(
+    report.energy.facilityJoules,
+    sum(({ energy }) => energy.facilityJoules),
+  );
+  expectSame(
+    report.cost.energyCost,
+    sum(({ cost }) => cost.energyCost),
+  );
+  expectSame(gramsOf(report), sum(gramsOf));
+  expect(report.compute.ratedPowerWatts).toBe(sum(({ compute }) => compute.ratedPowerWatts));
+  const byUuid = new Map(locals.flatMap(({ devices }) => devices.map((line) => [line.uuid, line])));
+  expect(report.devices).toHaveLength(byUuid.size);
+  for (const { uuid, energyJoules } of report.devices)
+    expectSame(energyJoules, byUuid.get(uuid)?.energyJoules);
+}
+
+test.concurrent(
+  'the fleet’s report is the sum of its nodes’ own reports, and that of the same merged, through a killed agent',
+  { timeout: 240_000 },
+  async (context) => {
+    const program = needProgram(context, 'prometheus');
+    const library = buildStandIn(context);
+    const ports = [await freePort(), await freePort(), await freePort()] as const;
+    const targets = ports.map((port) => `127.0.0.1:${port}`);
+    await using prometheus = await startPrometheus(program, targets);
+    await until(prometheus, 'count(up)', ports.length);
+    await using nodes = openNodes(library, ports);
+    const span = await runOnNodes(nodes, (time) => scrapedPast(prometheus, time));
+    await scrapedPast(prometheus, span.end + 1);
+    const { first, second, third } = nodes;
+    const locals = [
+      await storedReport(first, span),
+      await storedReport(second, span),
+      await third.report([third.reportFile]),
+    ];
+    const times = ['--start', span.start.toFixed(3), '--end', span.end.toFixed(3)];
+    const argv = ['--prometheus', prometheus.url, '--job', 'wattmeter', ...times];
+    const fleet = await first.report(argv);
+    expectAlike(fleet, locals);
+    const files = [first, second, third].map(({ reportFile }) => reportFile);
+    expectAlike(await first.report([...files, '--merge']), locals);
+    expectSame(fleet.energy.gpuJoules, trueEnergyOf(nodes, span));
+  },
+);
