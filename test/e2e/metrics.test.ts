@@ -138,9 +138,11 @@ async function everythingOfAnAgent(library: string): Promise<string> {
   const contract = place.path('contract.yml');
   writeFileSync(contract, 'instruments:\n  - { name: wind, share: 1, gramsPerKilowattHour: 0 }\n');
   const options = [
-    ...['--tariff', feed('price.yml', prices.url, 'EUR/kWh')],
-    ...['--grid', feed('grid.yml', grid.url, 'g/kWh')],
-    ...['--contract', contract, '--host-watts', '150', '--pue', '1.2'],
+    `--tariff=${feed('price.yml', prices.url, 'EUR/kWh')}`,
+    `--grid=${feed('grid.yml', grid.url, 'g/kWh')}`,
+    `--contract=${contract}`,
+    '--host-watts=150',
+    '--pue=1.2',
   ];
   await using agent = place.start(
     ['agent', '--source', 'nvml', '--state-dir', place.stateDirectory, ...ANY_PORT, ...options],
