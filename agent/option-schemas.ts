@@ -113,6 +113,7 @@ export const OPTION_SCHEMAS: {
   columns: text,
   quiet: flag,
   webListenAddress: listOf(text),
+  webSystemdSocket: flag,
   webConfigFile: text,
   webTelemetryPath: z.string().regex(/^\/./, 'must begin with / and name a path, such as /metrics'),
   webMaxRequests: whole(0),

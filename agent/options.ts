@@ -56,6 +56,7 @@ export interface Config {
   readonly columns?: string;
   readonly quiet?: boolean;
   readonly webListenAddress?: readonly string[];
+  readonly webSystemdSocket?: boolean;
   readonly webConfigFile?: string;
   readonly webTelemetryPath?: string;
   readonly webMaxRequests?: number;
@@ -166,6 +167,10 @@ export const OPTIONS: Readonly<Record<OptionKey, OptionRow>> = {
     '--web.listen-address <addr>',
     'address to serve on (default: 127.0.0.1:10360); repeatable',
     true,
+  ),
+  webSystemdSocket: option(
+    '--web.systemd-socket',
+    'serve on the sockets that systemd passes, instead of --web.listen-address',
   ),
   webConfigFile: option(
     '--web.config.file <file>',

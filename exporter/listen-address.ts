@@ -1,6 +1,7 @@
-// `--web.listen-address`: HOST:PORT, [IPv6]:PORT or :PORT (every interface), as Prometheus exporters write it.
+// `--web.listen-address`: HOST:PORT, [IPv6]:PORT or :PORT (every interface), as Prometheus exporters write it; or a socket
+// that was passed. And how an address is told.
 
-import { isIPv6 } from 'node:net';
+import { isIPv6, type AddressInfo } from 'node:net';
 
 import { ConfigError, ListenError } from './errors.ts';
 
@@ -10,6 +11,9 @@ export interface ListenAddress {
   /** 0 lets the system choose. */
   readonly port: number;
 }
+
+/** An address, or a socket that somebody else has bound. */
+export type ListenTarget = ListenAddress | { readonly descriptor: number };
 
 const ADDRESS = /^(?:\[(?<six>[^\]]*)\]|(?<host>[^:[\]]*)):(?<port>\d{1,5})$/;
 const MAX_PORT = 65_535;
@@ -32,6 +36,31 @@ export function parseListenAddress(text: string): ListenAddress {
 export const formatAddress = ({ host, port }: ListenAddress): string =>
   `${host === undefined ? '' : isIPv6(host) ? `[${host}]` : host}:${port}`;
 
+/** Where the exporter listens. */
+export interface ListeningAddress {
+  readonly host: string;
+  readonly port: number;
+  /** For people: with the scheme, and with `localhost` for every interface. */
+  readonly url: string;
+}
+
+const EVERY_INTERFACE: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
+
+/** Where a server is, as people are told: by the name that they gave it, or by that of the socket. */
+export function listeningAddress(
+  bound: AddressInfo | string | null,
+  target: ListenTarget,
+  scheme: string,
+): ListeningAddress {
+  // A Unix socket that was passed has no name here.
+  if (bound === null || typeof bound === 'string')
+    return { host: '', port: 0, url: `${scheme} on a Unix socket` };
+  const { address, port } = bound;
+  const named = 'descriptor' in target ? address : target.host;
+  const host = named === undefined || EVERY_INTERFACE.has(named) ? 'localhost' : named;
+  return { host: address, port, url: `${scheme}://${formatAddress({ host, port })}` };
+}
+
 const CAUSES: Readonly<Record<string, string>> = {
   EADDRINUSE:
     'another program listens there already. Stop it, or choose another --web.listen-address',
@@ -44,7 +73,12 @@ const CAUSES: Readonly<Record<string, string>> = {
 };
 
 /** Says why listening failed, in one line. */
-export function listenError(address: ListenAddress, cause: NodeJS.ErrnoException): ListenError {
+export function listenError(target: ListenTarget, cause: NodeJS.ErrnoException): ListenError {
+  if ('descriptor' in target) {
+    const name = `descriptor ${target.descriptor}`;
+    const mend = 'The unit must pass stream sockets: ListenStream=, with Accept=no';
+    return new ListenError(`Cannot listen on ${name}: ${cause.message}. ${mend}.`, { cause });
+  }
   const why = CAUSES[cause.code ?? ''] ?? `${cause.message}. Choose another --web.listen-address`;
-  return new ListenError(`Cannot listen on ${formatAddress(address)}: ${why}.`, { cause });
+  return new ListenError(`Cannot listen on ${formatAddress(target)}: ${why}.`, { cause });
 }

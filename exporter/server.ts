@@ -3,7 +3,7 @@
 
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer, Server as SecureServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { TLSSocket } from 'node:tls';
@@ -19,10 +19,11 @@ import { ConfigError } from './errors.ts';
 import { FAMILIES } from './families.ts';
 import { limitHalfOpen } from './half-open.ts';
 import {
-  formatAddress,
   listenError,
+  listeningAddress,
   parseListenAddress,
-  type ListenAddress,
+  type ListeningAddress,
+  type ListenTarget,
 } from './listen-address.ts';
 import { processExposition } from './process-metrics.ts';
 import { joinExpositions, snapshotExposition } from './registry.ts';
@@ -35,6 +36,8 @@ import type { WebConfig } from './web-config.ts';
 export interface ExporterOptions {
   /** `HOST:PORT`, `[IPv6]:PORT`, `:PORT`; port 0 lets the system choose. */
   readonly listenAddresses: readonly string[];
+  /** Sockets that are bound already, instead of the addresses. */
+  readonly listenDescriptors?: readonly number[];
   /** Default `/metrics`. */
   readonly telemetryPath?: string;
   /** Requests at once, then 503; 0 is no limit. Default 40. */
@@ -80,14 +83,6 @@ const STOP_MILLISECONDS = 500;
 const TELEMETRY_PATH = /^\/[\w.~/-]+$/;
 const RESERVED_PATHS = /^\/(?:-|api|dashboard)(?:\/|$)|^\/metrics\/dcgm\/?$/;
 
-/** Where the exporter listens. */
-export interface ListeningAddress {
-  readonly host: string;
-  readonly port: number;
-  /** For people: with the scheme, and with `localhost` for every interface. */
-  readonly url: string;
-}
-
 /** Starts an exporter. @throws ConfigError, ListenError */
 export async function startExporter(options: ExporterOptions): Promise<Exporter> {
   const exporter = new Exporter(options);
@@ -126,14 +121,17 @@ export class Exporter implements AsyncDisposable {
 
   /** Listens on every address. @throws ConfigError, ListenError */
   async start(): Promise<void> {
-    const addresses = this.#options.listenAddresses.map(parseListenAddress);
+    const { listenAddresses, listenDescriptors } = this.#options;
+    const targets: readonly ListenTarget[] =
+      listenDescriptors?.map((descriptor) => ({ descriptor })) ??
+      listenAddresses.map(parseListenAddress);
     const telemetryPath = checkTelemetryPath(this.#options.telemetryPath ?? '/metrics');
     await this.#webConfig.load();
     const app = await this.#createApp(telemetryPath);
     const { tls } = this.#webConfig.current;
     this.#webConfig.onChange((config) => this.#applyTls(tls, config));
     this.#stream.open();
-    for (const address of addresses) await this.#listen(address, app, tls);
+    for (const target of targets) await this.#listen(target, app, tls);
   }
 
   /** Ends streams and idle connections at once, the others within half a second. */
@@ -166,15 +164,12 @@ export class Exporter implements AsyncDisposable {
     });
   }
 
-  async #listen(address: ListenAddress, app: Express, tls: TlsConfig | undefined): Promise<void> {
+  async #listen(target: ListenTarget, app: Express, tls: TlsConfig | undefined): Promise<void> {
     const server = this.#createServer(app, tls);
     this.#servers.push(server);
-    await listen(server, address);
-    const bound = server.address() as AddressInfo;
-    const actual = { host: bound.address, port: bound.port };
-    const shown = { host: address.host ?? 'localhost', port: bound.port };
+    await listen(server, target);
     const scheme = tls === undefined ? 'http' : 'https';
-    this.#addresses.push({ ...actual, url: `${scheme}://${formatAddress(shown)}` });
+    this.#addresses.push(listeningAddress(server.address(), target, scheme));
   }
 
   #createServer(app: Express, tls: TlsConfig | undefined): Server | SecureServer {
@@ -238,17 +233,14 @@ function checkTelemetryPath(path: string): string {
   );
 }
 
-function listen(server: Server | SecureServer, address: ListenAddress): Promise<void> {
+function listen(server: Server | SecureServer, target: ListenTarget): Promise<void> {
   return new Promise((resolved, rejected) => {
-    const fail = (error: Error): void => rejected(listenError(address, error));
+    const fail = (error: Error): void => rejected(listenError(target, error));
     server.once('error', fail);
-    server.listen(
-      { port: address.port, ...(address.host !== undefined && { host: address.host }) },
-      () => {
-        server.off('error', fail);
-        resolved();
-      },
-    );
+    server.listen('descriptor' in target ? { fd: target.descriptor } : target, () => {
+      server.off('error', fail);
+      resolved();
+    });
   });
 }
 

@@ -36,6 +36,7 @@ export const agentCommand: CommandSpec = {
     ...LEDGER_OPTIONS,
     'retainSamples',
     ...WEB_OPTIONS,
+    'webSystemdSocket',
     'attributionMaxJobs',
     'attributionJobMappingDir',
     'quiet',

@@ -1,9 +1,11 @@
 // What the exporter shows: snapshots at each settlement, the catalogue of stored runs, and the server.
 
+import { UsageError } from '../config.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { present } from '../report/present.ts';
 import type { RunCatalogue, Snapshot, SnapshotPort } from '../snapshot.ts';
+import { passedDescriptors } from '../socket-activation.ts';
 import { composeSnapshot, type SnapshotFacts } from './compose-snapshot.ts';
 import type { Context } from './context.ts';
 
@@ -25,13 +27,14 @@ export interface ViewsOptions extends Omit<SnapshotFacts, 'version' | 'revision'
   readonly stateDirectory: string;
 }
 
-/** Starts the server. @throws ListenError, ConfigError */
+/** Starts the server. @throws ListenError, ConfigError, UsageError */
 export async function openViews(options: ViewsOptions): Promise<Views> {
   const { config, context } = options;
   const { startExporter } = await import('../../exporter/server.ts');
   const port = createPort();
   const exporter = await startExporter({
     listenAddresses: config.webListenAddress ?? [DEFAULT_LISTEN_ADDRESS],
+    ...(config.webSystemdSocket === true && { listenDescriptors: descriptorsOf(context) }),
     snapshots: port,
     runs: await openCatalogue(options),
     warn: (line) => context.stderr.write(`wattmeter: ${line}\n`),
@@ -51,6 +54,15 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
     urls: exporter.addresses.map(({ url }) => url),
     [Symbol.asyncDispose]: () => exporter[Symbol.asyncDispose](),
   };
+}
+
+/** @throws UsageError when there is none: listening elsewhere would be a surprise. */
+function descriptorsOf({ environment, processId }: Context): readonly number[] {
+  const descriptors = passedDescriptors(environment, processId);
+  if (descriptors.length > 0) return descriptors;
+  throw new UsageError(
+    '--web.systemd-socket: systemd has passed no socket. Is wattmeter.socket enabled and started?',
+  );
 }
 
 function createPort(): SnapshotPort & { publish(snapshot: Snapshot): void } {

@@ -75,7 +75,7 @@ function verify(program: string, machine: string): string {
   const units = ['/usr/lib/systemd/system', '/lib/systemd/system'].find(existsSync) ?? '';
   const copy = join(machine, 'usr/lib/systemd/system');
   if (!existsSync(copy)) cpSync(units, copy, { recursive: true, verbatimSymlinks: true });
-  const args = ['verify', '--man=no', `--root=${machine}`, 'wattmeter.service'];
+  const args = ['verify', '--man=no', `--root=${machine}`, 'wattmeter.service', 'wattmeter.socket'];
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   return `${stdout}${stderr}${status === 0 ? '' : `exit ${status}`}`;
 }
