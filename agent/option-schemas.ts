@@ -112,7 +112,9 @@ export const OPTION_SCHEMAS: {
   traceTimeZone: zone,
   columns: text,
   quiet: flag,
-  webListenAddress: listOf(text),
+  webListenAddress: listOf(
+    z.string('must be HOST:PORT in quotes, such as "127.0.0.1:10360"').min(1),
+  ),
   webSystemdSocket: flag,
   webConfigFile: text,
   webTelemetryPath: z.string().regex(/^\/./, 'must begin with / and name a path, such as /metrics'),

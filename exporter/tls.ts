@@ -57,6 +57,8 @@ export type ClientAuthType = (typeof CLIENT_AUTH_TYPES)[number];
 /** TLS as the server needs it. */
 export interface TlsConfig {
   readonly context: SecureContextOptions;
+  /** When the server's own certificate is of no use any more, seconds since 1970. */
+  readonly expiresSeconds: number;
   readonly clientAuth: ClientAuthType;
   /** A client's certificate must hold one of these names; empty: any. */
   readonly allowedNames: readonly string[];

@@ -13,6 +13,8 @@ export class WebConfigFile implements Disposable {
   #current = OPEN_WEB_CONFIG;
   #timer: NodeJS.Timeout | undefined;
   #complaint: string | undefined;
+  /** The configuration whose certificate was said to have expired. */
+  #expired: WebConfig | undefined;
   #disposed = false;
 
   constructor(path: string | undefined, warn: (message: string) => void) {
@@ -34,6 +36,7 @@ export class WebConfigFile implements Disposable {
   async load(): Promise<void> {
     if (this.#path === undefined) return;
     this.#current = await readWebConfig(this.#path);
+    this.#sayExpiry(this.#path);
     this.#schedule(this.#path);
   }
 
@@ -46,7 +49,10 @@ export class WebConfigFile implements Disposable {
   #schedule(path: string): void {
     if (this.#disposed) return;
     this.#timer = setTimeout(() => {
-      void this.#reload(path).finally(() => this.#schedule(path));
+      void this.#reload(path).finally(() => {
+        this.#sayExpiry(path);
+        this.#schedule(path);
+      });
     }, POLL_MILLISECONDS);
     this.#timer.unref();
   }
@@ -61,6 +67,18 @@ export class WebConfigFile implements Disposable {
     } catch (error) {
       this.#complain(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Clients refuse an expired certificate and say so in their own logs alone. */
+  #sayExpiry(path: string): void {
+    const { tls } = this.#current;
+    if (tls === undefined || tls.expiresSeconds > Date.now() / 1e3) return;
+    if (this.#expired === this.#current) return;
+    this.#expired = this.#current;
+    const since = new Date(tls.expiresSeconds * 1e3).toISOString();
+    this.#warn(
+      `${path}: tls_server_config.cert_file: the certificate expired on ${since}, and clients refuse it. Replace the file; it is read again.`,
+    );
   }
 
   #complain(message: string): void {

@@ -49,34 +49,54 @@ const oneOf = <K extends string>(table: Readonly<Record<K, string>>) =>
 const text = z.string({ error: 'must be a text' }).min(1, { error: 'must not be empty' });
 const flag = z.boolean({ error: 'must be true or false' });
 
-const tlsSection = z.strictObject({
-  cert_file: text.optional(),
-  key_file: text.optional(),
-  cert: text.optional(),
-  key: text.optional(),
-  client_ca_file: text.optional(),
-  client_ca: text.optional(),
-  client_auth_type: z
-    .enum(CLIENT_AUTH_TYPES, { error: `must be one of ${CLIENT_AUTH_TYPES.join(', ')}` })
-    .default('NoClientCert'),
-  client_allowed_sans: z.array(text, { error: 'must be a list of names' }).default([]),
-  min_version: oneOf(TLS_VERSIONS).default('TLS12'),
-  max_version: oneOf(TLS_VERSIONS).default('TLS13'),
-  cipher_suites: z.array(oneOf(CIPHER_SUITES), { error: 'must be a list of suites' }).default([]),
-  curve_preferences: z.array(oneOf(CURVES), { error: 'must be a list of curves' }).default([]),
-  prefer_server_cipher_suites: flag.default(true),
+/** A mapping of known keys; `what` says what belongs into it. */
+const section = <Shape extends z.ZodRawShape>(shape: Shape, what: string) =>
+  z.strictObject(shape, {
+    error: ({ code }) => (code === 'invalid_type' ? `must be a mapping with ${what}` : undefined),
+  });
+
+const tlsSection = section(
+  {
+    cert_file: text.optional(),
+    key_file: text.optional(),
+    cert: text.optional(),
+    key: text.optional(),
+    client_ca_file: text.optional(),
+    client_ca: text.optional(),
+    client_auth_type: z
+      .enum(CLIENT_AUTH_TYPES, { error: `must be one of ${CLIENT_AUTH_TYPES.join(', ')}` })
+      .default('NoClientCert'),
+    client_allowed_sans: z.array(text, { error: 'must be a list of names' }).default([]),
+    min_version: oneOf(TLS_VERSIONS).default('TLS12'),
+    max_version: oneOf(TLS_VERSIONS).default('TLS13'),
+    cipher_suites: z.array(oneOf(CIPHER_SUITES), { error: 'must be a list of suites' }).default([]),
+    curve_preferences: z.array(oneOf(CURVES), { error: 'must be a list of curves' }).default([]),
+    prefer_server_cipher_suites: flag.default(true),
+  },
+  'cert_file and key_file',
+);
+
+// What HTTP cannot carry would fail every answer.
+const headerText = text.regex(/^[\t\x20-\x7e]*$/, {
+  error: 'must be one line of plain characters',
 });
 
-const headers = z.strictObject({
-  'Content-Security-Policy': text.optional(),
-  'Strict-Transport-Security': text.optional(),
-  'X-Content-Type-Options': z.enum(['nosniff'], { error: 'must be "nosniff"' }).optional(),
-  'X-Frame-Options': z
-    .enum(['deny', 'sameorigin', 'DENY', 'SAMEORIGIN'], { error: 'must be "deny" or "sameorigin"' })
-    .optional(),
-  'X-XSS-Protection': text.optional(),
-});
+const headers = section(
+  {
+    'Content-Security-Policy': headerText.optional(),
+    'Strict-Transport-Security': headerText.optional(),
+    'X-Content-Type-Options': z.enum(['nosniff'], { error: 'must be "nosniff"' }).optional(),
+    'X-Frame-Options': z
+      .enum(['deny', 'sameorigin', 'DENY', 'SAMEORIGIN'], {
+        error: 'must be "deny" or "sameorigin"',
+      })
+      .optional(),
+    'X-XSS-Protection': headerText.optional(),
+  },
+  'header names and their values',
+);
 
+const NO_HASH = 'must be a bcrypt hash; make one with `htpasswd -nBC 10 USER`';
 const BCRYPT_HASH = /^\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}$/;
 const DURATION = /^(?:0|\d+(?:\.\d+)?(?:ms|s|m|h))$/;
 const NO_DURATION = 'must be a duration such as 100ms or 1s, or 0';
@@ -85,20 +105,17 @@ const NO_DURATION = 'must be a duration such as 100ms or 1s, or 0';
 export const WEB_CONFIG_SCHEMA: z.ZodType<RawWebConfig> = z.strictObject({
   tls_server_config: tlsSection.optional(),
   // http2 is accepted and has no effect: TLS clients negotiate HTTP/1.1.
-  http_server_config: z
-    .strictObject({ http2: flag.optional(), headers: headers.optional() })
-    .optional(),
+  http_server_config: section(
+    { http2: flag.optional(), headers: headers.optional() },
+    'headers',
+  ).optional(),
   basic_auth_users: z
-    .record(
-      text,
-      z.string({ error: 'must be a bcrypt hash' }).regex(BCRYPT_HASH, {
-        error: 'must be a bcrypt hash; make one with `htpasswd -nBC 10 USER`',
-      }),
-      { error: 'must map user names to bcrypt hashes' },
-    )
+    .record(text, z.string({ error: NO_HASH }).regex(BCRYPT_HASH, { error: NO_HASH }), {
+      error: 'must map user names to bcrypt hashes',
+    })
     .default({}),
-  rate_limit: z
-    .strictObject({
+  rate_limit: section(
+    {
       interval: z
         .union([z.literal(0), z.string().regex(DURATION, { error: NO_DURATION })], {
           error: NO_DURATION,
@@ -108,6 +125,7 @@ export const WEB_CONFIG_SCHEMA: z.ZodType<RawWebConfig> = z.strictObject({
         .int({ error: 'must be a whole number' })
         .min(1, { error: 'must be 1 or more' })
         .default(20),
-    })
-    .optional(),
+    },
+    'interval and burst',
+  ).optional(),
 });

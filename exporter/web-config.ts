@@ -1,7 +1,7 @@
 // `--web.config.file`: who may read, how, and how often. Read at start, read again when it or a file that it names
 // changes; a mistake is one line with the place in the file and the mend.
 
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
@@ -84,6 +84,8 @@ function issueText(issue: z.core.$ZodIssue | undefined): string {
     const key = [...issue.path.map(String), ...issue.keys.slice(0, 1)].join('.');
     return `${key}: unknown key. Remove it, or see exporter-toolkit's web configuration for its name`;
   }
+  if (issue.code === 'invalid_key')
+    return `${String(issue.path[0])}: a user without a name. Give it one`;
   return place === '' ? 'must be a mapping of sections' : `${place}: ${issue.message}`;
 }
 
@@ -136,7 +138,15 @@ function tlsConfig(
     );
   }
   if (raw.min_version > raw.max_version) {
-    fail(`.min_version: ${raw.min_version} is above max_version ${raw.max_version}. Swap them.`);
+    fail(
+      `.min_version: ${raw.min_version} is above max_version ${raw.max_version}. Lower one, or raise the other.`,
+    );
+  }
+  if (/\bENCRYPTED\b/.test(key)) {
+    fail('.key_file: the key has a passphrase. Give it without: openssl pkey -in KEY -out PLAIN.');
+  }
+  if (ca !== undefined && !isCertificate(ca)) {
+    fail('.client_ca_file: holds no PEM certificate. Name the CA that signs clients.');
   }
   const context = secureContext(raw, { cert, key, ...(ca !== undefined && { ca }) });
   try {
@@ -147,7 +157,21 @@ function tlsConfig(
       { cause: error },
     );
   }
-  return { context, clientAuth: raw.client_auth_type, allowedNames: raw.client_allowed_sans };
+  return {
+    context,
+    expiresSeconds: Date.parse(new X509Certificate(cert).validTo) / 1e3,
+    clientAuth: raw.client_auth_type,
+    allowedNames: raw.client_allowed_sans,
+  };
+}
+
+/** Node passes over what it cannot read in a CA file, and would then let nobody in. */
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function secureContext(raw: RawTls, material: SecureContextOptions): SecureContextOptions {

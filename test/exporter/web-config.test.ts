@@ -203,6 +203,31 @@ describe('TLS', () => {
     }
   });
 
+  test('says once that its certificate has expired, and goes on', async (context) => {
+    const { ca, read, path } = needCertificates(context);
+    writeFileSync(path('old.crt'), read('expired.crt'));
+    writeFileSync(path('old.key'), read('expired.key'));
+    const warnings: string[] = [];
+    const old = 'tls_server_config:\n  cert_file: old.crt\n  key_file: old.key\n';
+    await using exporter = await startTestExporter({
+      webConfigFile: writeConfig(old),
+      warn: (text) => warnings.push(text),
+    });
+    await expect(ask(urlOf(exporter, '/'), { ca })).rejects.toThrow('expired');
+    writeFileSync(path('old.key'), read('server.key'));
+    writeFileSync(path('old.crt'), read('server.crt'));
+    await vi.waitFor(
+      async () => expect((await ask(urlOf(exporter, '/'), { ca })).status).toBe(200),
+      { timeout: 10_000 },
+    );
+    const expired = warnings.filter((text) => text.includes('expired'));
+    expect(expired).toEqual([
+      expect.stringMatching(
+        /web-\d+\.yml: tls_server_config\.cert_file: the certificate expired on \d{4}-.*Z, and clients refuse it\. Replace/,
+      ),
+    ]);
+  });
+
   test('stops within a second while a client is still shaking hands', async (context) => {
     needCertificates(context);
     const exporter = await startTestExporter({ webConfigFile: writeConfig(tls) });
@@ -314,6 +339,18 @@ describe('web.config.yml', () => {
       /basic_auth_users\.ada: must be a bcrypt hash; make one with/,
     ],
     ['basic_auth_users: [ada]\n', /basic_auth_users: must map user names/],
+    ['basic_auth_users:\n  ada:\n', /basic_auth_users\.ada: must be a bcrypt hash; make one with/],
+    ['basic_auth_users:\n  "": x\n', /: basic_auth_users: a user without a name\. Give it one/],
+    ['tls_server_config:\n', /: tls_server_config: must be a mapping with cert_file/],
+    ['rate_limit: 5\n', /: rate_limit: must be a mapping with interval and burst/],
+    [
+      'http_server_config:\n  headers:\n    Strict-Transport-Security: "a\\nb"\n',
+      /headers\.Strict-Transport-Security: must be one line of plain characters/,
+    ],
+    [
+      'http_server_config:\n  headers: none\n',
+      /: http_server_config\.headers: must be a mapping with header names/,
+    ],
     [
       'http_server_config:\n  headers:\n    X-Mine: a\n',
       /http_server_config\.headers\.X-Mine: unknown key/,
@@ -356,6 +393,15 @@ describe('web.config.yml', () => {
     await expect(
       readWebConfig(writeConfig(tls.replace('server.key', 'other.key'))),
     ).rejects.toThrow('Are they PEM, and do they belong together?');
+    await expect(
+      readWebConfig(
+        writeConfig(`${tls}  client_ca: nobody\n  client_auth_type: RequestClientCert\n`),
+      ),
+    ).rejects.toThrow('tls_server_config.client_ca_file: holds no PEM certificate.');
+    const locked = 'tls_server_config:\n  cert_file: server.crt\n  key: ENCRYPTED\n';
+    await expect(readWebConfig(writeConfig(locked))).rejects.toThrow(
+      'tls_server_config.key_file: the key has a passphrase.',
+    );
   });
 
   test('that is not there is refused by one line', async () => {
