@@ -154,9 +154,10 @@ export function createApp(parts: AppParts): Express {
     readOnly,
     securityHeaders(parts.webConfig),
     limitRate(parts.webConfig, () => performance.now() / 1e3),
-    limitRequests(parts.maxRequests),
     scrapeDeadline,
+    // Before the requests are counted: who has no password must not take the place of who has.
     authenticate(parts.webConfig, parts.auth),
+    limitRequests(parts.maxRequests),
   );
   app.get(parts.telemetryPath, metrics(parts.metrics));
   if (parts.dcgmMetrics !== undefined) app.get('/metrics/dcgm', metrics(parts.dcgmMetrics));

@@ -6,6 +6,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { BcryptThread } from './bcrypt-thread.ts';
 
 const MAX_REMEMBERED = 256;
+// Each waits for a tenth of a second of its own: more than these would wait for longer than any scrape does.
+const MAX_WAITING = 32;
 
 interface Credentials {
   readonly user: string;
@@ -22,6 +24,9 @@ export function parseBasicAuth(header: string | undefined): Credentials | undefi
   return { user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
 
+/** What credentials are; `unchecked` where too many others wait to be checked. */
+export type Verdict = 'right' | 'wrong' | 'unchecked';
+
 /** Checks credentials against a set of users, which may change between calls. */
 export class BasicAuth implements AsyncDisposable {
   // Remembered under a keyed digest: neither the password nor anything an attacker can steer is the key of the set.
@@ -33,19 +38,20 @@ export class BasicAuth implements AsyncDisposable {
   async check(
     { user, password }: Credentials,
     users: ReadonlyMap<string, string>,
-  ): Promise<boolean> {
+  ): Promise<Verdict> {
     const known = users.get(user);
     // An unknown user is compared with somebody's hash, so that the answer takes as long as for a wrong password.
     const [somebody] = users.values();
     const hash = known ?? somebody;
-    if (hash === undefined) return false;
+    if (hash === undefined) return 'wrong';
     const digest = createHmac('sha256', this.#key)
       .update(`${user}\0${hash}\0${password}`)
       .digest('base64');
-    if (this.#right.has(digest)) return true;
-    const right = (await this.#bcrypt.compare(password, hash)) && known !== undefined;
-    if (right) this.#remember(digest);
-    return right;
+    if (this.#right.has(digest)) return 'right';
+    if (this.#bcrypt.waitingCount >= MAX_WAITING) return 'unchecked';
+    const isRight = (await this.#bcrypt.compare(password, hash)) && known !== undefined;
+    if (isRight) this.#remember(digest);
+    return isRight ? 'right' : 'wrong';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,6 +22,11 @@ export class BcryptThread implements AsyncDisposable {
   // The thread answers in the order of the questions.
   #waiting: Waiting[] = [];
 
+  /** How many comparisons wait, the one under way included. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   /** Whether the password is the one of the hash. */
   compare(password: string, hash: string): Promise<boolean> {
     const worker = (this.#worker ??= this.#start());

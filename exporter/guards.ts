@@ -105,11 +105,20 @@ export const authenticate =
     const { users } = config();
     if (users.size === 0) return next();
     const credentials = parseBasicAuth(request.get('Authorization'));
-    if (credentials !== undefined && (await auth.check(credentials, users))) {
-      if (!response.headersSent) next();
-      return;
-    }
+    const verdict = credentials === undefined ? 'wrong' : await auth.check(credentials, users);
     if (response.headersSent) return;
-    response.set('WWW-Authenticate', 'Basic realm="wattmeter", charset="UTF-8"');
-    refuse(response, 401, 'Unauthorized: a user and password of the web configuration are needed.');
+    switch (verdict) {
+      case 'right':
+        return next();
+      case 'wrong':
+        response.set('WWW-Authenticate', 'Basic realm="wattmeter", charset="UTF-8"');
+        return refuse(
+          response,
+          401,
+          'Unauthorized: a user and password of the web configuration are needed.',
+        );
+      case 'unchecked':
+        response.set('Retry-After', '1');
+        return refuse(response, 503, 'Too many passwords wait to be checked. Try again.');
+    }
   };

@@ -1,5 +1,6 @@
 // web.config.yml over time: the newest valid reading of it. A mistake made while the exporter runs is said once and
-// the last good configuration stays in force, so that a typing error does not open what was closed.
+// the last good configuration stays in force, so that a typing error does not open what was closed; nor does a file that
+// is just being written, because only what is read twice counts.
 
 import { OPEN_WEB_CONFIG, readWebConfig, type WebConfig } from './web-config.ts';
 
@@ -12,6 +13,8 @@ export class WebConfigFile implements Disposable {
   readonly #listeners: ((config: WebConfig) => void)[] = [];
   #current = OPEN_WEB_CONFIG;
   #timer: NodeJS.Timeout | undefined;
+  /** What the reading before came to. */
+  #seen: string | undefined;
   #complaint: string | undefined;
   /** The configuration whose certificate was said to have expired. */
   #expired: WebConfig | undefined;
@@ -37,7 +40,7 @@ export class WebConfigFile implements Disposable {
     if (this.#path === undefined) return;
     this.#current = await readWebConfig(this.#path);
     this.#sayExpiry(this.#path);
-    this.#schedule(this.#path);
+    this.#schedule();
   }
 
   [Symbol.dispose](): void {
@@ -46,27 +49,39 @@ export class WebConfigFile implements Disposable {
   }
 
   // By reading, not by watching: that also sees certificates behind links that are swapped, as Kubernetes does it.
-  #schedule(path: string): void {
+  #schedule(): void {
     if (this.#disposed) return;
     this.#timer = setTimeout(() => {
-      void this.#reload(path).finally(() => {
-        this.#sayExpiry(path);
-        this.#schedule(path);
-      });
+      void this.readAgain().finally(() => this.#schedule());
     }, POLL_MILLISECONDS);
     this.#timer.unref();
   }
 
-  async #reload(path: string): Promise<void> {
+  /** Reads the file once more, as `load` has it done every second. */
+  async readAgain(): Promise<void> {
+    if (this.#path === undefined) return;
     try {
-      const config = await readWebConfig(path);
-      this.#complaint = undefined;
-      if (config.fingerprint === this.#current.fingerprint) return;
-      this.#current = config;
-      for (const listener of this.#listeners) listener(config);
+      const config = await readWebConfig(this.#path);
+      if (this.#isStill(config.fingerprint)) this.#apply(config);
     } catch (error) {
-      this.#complain(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      if (this.#isStill(message)) this.#complain(message);
     }
+    this.#sayExpiry(this.#path);
+  }
+
+  /** Whether the reading before came to the same. */
+  #isStill(reading: string): boolean {
+    const before = this.#seen;
+    this.#seen = reading;
+    return before === reading;
+  }
+
+  #apply(config: WebConfig): void {
+    this.#complaint = undefined;
+    if (config.fingerprint === this.#current.fingerprint) return;
+    this.#current = config;
+    for (const listener of this.#listeners) listener(config);
   }
 
   /** Clients refuse an expired certificate and say so in their own logs alone. */

@@ -7,6 +7,7 @@ import { connect } from 'node:tls';
 import { hashSync } from 'bcryptjs';
 import { afterAll, beforeAll, describe, expect, test, vi, type TestContext } from 'vitest';
 
+import { WebConfigFile } from '../../exporter/web-config-file.ts';
 import { readWebConfig } from '../../exporter/web-config.ts';
 import { findProgram, needProgram } from '../system-program.ts';
 import { makeCertificates, type Certificates } from './certificates.ts';
@@ -106,12 +107,13 @@ describe('basic authentication', () => {
 });
 
 test('a flood of wrong passwords delays neither a scrape nor the sampler', async () => {
-  const slow = `basic_auth_users:\n  ada: "${hashSync('secret', 11)}"\n`;
+  const slow = `basic_auth_users:\n  ada: "${hashSync('secret', 9)}"\n`;
   await using exporter = await startTestExporter({ webConfigFile: writeConfig(slow) });
   const scrape = async (): Promise<number> =>
     (await ask(urlOf(exporter, '/metrics'), basic('ada', 'secret'))).status;
   expect(await scrape()).toBe(200);
-  const wrong = Array.from({ length: 20 }, (_one, attempt) =>
+  // More than requests that are served at once, and more than passwords that may wait.
+  const wrong = Array.from({ length: 80 }, (_one, attempt) =>
     ask(urlOf(exporter, '/'), basic('ada', `wrong ${attempt}`)).then(({ status }) => status),
   );
   let answered = 0;
@@ -120,7 +122,7 @@ test('a flood of wrong passwords delays neither a scrape nor the sampler', async
   const load = performance.eventLoopUtilization();
   expect(await scrape()).toBe(200);
   expect(answered).toBeLessThan(wrong.length);
-  expect(new Set(await Promise.all(wrong))).toEqual(new Set([401]));
+  expect(new Set(await Promise.all(wrong))).toEqual(new Set([401, 503]));
   // This thread was free while the other computed.
   expect(performance.eventLoopUtilization(load).utilization).toBeLessThan(0.5);
 });
@@ -265,6 +267,25 @@ describe('web.config.yml', () => {
     expect((await ask(urlOf(exporter, '/'), { ca, ...basic('ada', 'correct horse') })).status).toBe(
       200,
     );
+  });
+
+  test('that is just being written is not in force: only what is read twice counts', async () => {
+    const warnings: string[] = [];
+    const webConfigFile = writeConfig(USERS);
+    using file = new WebConfigFile(webConfigFile, (text) => warnings.push(text));
+    const usersAfter = async (content: string): Promise<number> => {
+      writeFileSync(webConfigFile, content);
+      await file.readAgain();
+      return file.current.users.size;
+    };
+    await usersAfter(USERS);
+    expect(await usersAfter(USERS)).toBe(2);
+    expect(await usersAfter('')).toBe(2);
+    expect(await usersAfter('basic_auth_users: {')).toBe(2);
+    expect(await usersAfter(USERS)).toBe(2);
+    expect(await usersAfter('')).toBe(2);
+    expect(await usersAfter('')).toBe(0);
+    expect(warnings).toEqual([]);
   });
 
   test('stays in force as it was when a change is wrong, and that is said once', async () => {
