@@ -302,6 +302,19 @@ const SHARE_FAMILIES: readonly Family[] = [
       ),
   },
   {
+    name: 'wattmeter_job_info',
+    type: 'gauge',
+    help: 'What people call a job where that is not its id: namespace/name of a pod; always 1.',
+    labelNames: ['kind', 'job_id', 'name'],
+    read: (snapshot) => {
+      const named = sharesOf(snapshot, snapshot.jobs).filter(({ name }) => name !== undefined);
+      const byJob = new Map(named.map((job) => [`${job.kind}/${job.jobId}`, job]));
+      return [...byJob.values()].flatMap(({ kind, jobId, name = '' }) =>
+        one(1, { kind, job_id: jobId, name }),
+      );
+    },
+  },
+  {
     name: 'wattmeter_unattributed_gpu_energy_joules_total',
     type: 'counter',
     help: 'Energy of the GPU that no job answers for in joules: idle power and what ran unseen.',

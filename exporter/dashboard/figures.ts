@@ -138,6 +138,8 @@ export interface JobSum {
   readonly key: string;
   readonly kind: string;
   readonly jobId: string;
+  /** What people call it where that is not its id. */
+  readonly name: string | undefined;
   readonly user: string | undefined;
   readonly energyJoules: number;
   readonly gpuCount: number;
@@ -146,13 +148,14 @@ export interface JobSum {
 /** Jobs by energy, the largest first. */
 export function jobSums({ jobs = [] }: Snapshot): readonly JobSum[] {
   const sums = new Map<string, JobSum>();
-  for (const { kind, jobId, user, energyJoules } of jobs) {
+  for (const { kind, jobId, name, user, energyJoules } of jobs) {
     const key = JSON.stringify([kind, jobId, user]);
     const before = sums.get(key);
     sums.set(key, {
       key,
       kind,
       jobId,
+      name,
       user,
       energyJoules: (before?.energyJoules ?? 0) + energyJoules,
       gpuCount: (before?.gpuCount ?? 0) + 1,

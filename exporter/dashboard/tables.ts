@@ -169,7 +169,7 @@ const runTexts = (run: RunSummary, nowSeconds: number): CellText[] => [
 const JOB_LABELS = ['Job', 'User', 'GPUs', 'GPU energy'];
 
 const jobTexts = (job: JobSum): CellText[] => [
-  [job.jobId, job.kind],
+  [job.name ?? job.jobId, job.name === undefined ? job.kind : `${job.kind} ${job.jobId}`],
   [job.user ?? UNKNOWN],
   [String(job.gpuCount)],
   [inline(energy(job.energyJoules))],

@@ -5,8 +5,11 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
+import { parseReport } from '../../agent/report/schema.ts';
+import { openWorkplace } from '../e2e/wattmeter.ts';
+import { ask } from '../exporter/client.ts';
 import { findProgram, needProgram } from '../system-program.ts';
 
 const root = resolve(import.meta.dirname, '../../deploy/slurm');
@@ -179,4 +182,44 @@ describe.each(['prolog', 'epilog'] as const)('the %s never fails a job', (name) 
     expect(await runScript(name, environment)).toEqual(IN_PEACE);
     expect(agent.requests).toEqual([]);
   });
+});
+
+test('a job between prolog and epilog has its run at a live agent, and its bill in the agent’s ledger', async (context) => {
+  needProgram(context, 'curl');
+  const patience = { timeout: 40_000, interval: 100 };
+  const gpu = (index: number) => ({
+    uuid: `GPU-0000000${index}-aaaa-4000-8000-000000000000`,
+    load: [{ kind: 'constant', watts: 100 * (index + 1) }],
+  });
+  using place = openWorkplace({ gpus: [gpu(0), gpu(1), gpu(2)] });
+  const listen = ['--web.listen-address', '127.0.0.1:0'];
+  await using agent = place.start(['agent', '--state-dir', place.stateDirectory, ...listen]);
+  const [, url = ''] = await agent.says(/serving (http:\S+)/);
+  const hasSeries = (pattern: RegExp): Promise<void> =>
+    vi.waitFor(async () => expect((await ask(`${url}/metrics`)).text).toMatch(pattern), patience);
+  await hasSeries(/^wattmeter_gpu_energy_joules_total\{gpu="2"/m);
+  const job = {
+    ...JOB,
+    SLURM_JOB_GPUS: '0,2',
+    SLURM_JOB_NAME: 'train "it"',
+    WATTMETER_SOCKET: join(place.stateDirectory, 'wattmeter.sock'),
+  };
+  expect(await runScript('prolog', job)).toEqual(IN_PEACE);
+  // A prolog may run twice.
+  expect(await runScript('prolog', job)).toEqual(IN_PEACE);
+  await hasSeries(/^wattmeter_run_gpu_energy_joules_total\{run="[^"]+",name="slurm-4711"\} [1-9]/m);
+  expect(await runScript('epilog', job)).toEqual(IN_PEACE);
+  await vi.waitFor(async () => {
+    expect((await ask(`${url}/metrics`)).text).not.toMatch(/^wattmeter_run_gpu_energy/m);
+  }, patience);
+  await vi.waitFor(async () => {
+    expect((await place.run(['runs'])).stdout).toMatch(/closed .*slurm-4711/);
+  }, patience);
+  const options = ['--state-dir', place.stateDirectory, '--format', 'json'];
+  const { stdout } = await place.run(['report', 'slurm-4711', ...options]);
+  const { run, devices, energy } = parseReport(stdout, 'stdout');
+  expect(devices.map(({ index }) => index)).toEqual([0, 2]);
+  expect(run.labels).toEqual({ name: 'train "it"', slurm_job_id: '4711', slurm_user: 'ann' });
+  expect(energy.gpuJoules).toBeGreaterThan(0);
+  expect(devices[1]?.powerMeanWatts).toBeCloseTo(300, -1);
 });

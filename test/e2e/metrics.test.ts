@@ -50,6 +50,7 @@ const PROMISED: readonly (readonly [name: string, type: string, labels: readonly
   ],
   ['wattmeter_power_usage_effectiveness', 'gauge', []],
   ['wattmeter_job_gpu_energy_joules_total', 'counter', ['kind', 'job_id', 'user', 'uuid']],
+  ['wattmeter_job_info', 'gauge', ['kind', 'job_id', 'name']],
   ['wattmeter_unattributed_gpu_energy_joules_total', 'counter', ['uuid']],
   ['wattmeter_run_gpu_energy_joules_total', 'counter', ['run', 'name']],
   ['wattmeter_source_up', 'gauge', ['source']],
@@ -62,6 +63,9 @@ const PROMISED: readonly (readonly [name: string, type: string, labels: readonly
   ['wattmeter_grid_intensity_age_seconds', 'gauge', []],
   ['wattmeter_build_info', 'gauge', ['version', 'revision', 'node_version']],
 ];
+
+/** Only a kubelet tells names of pods: its labels stand in exporter/golden/full.prom. */
+const UNSEEN: ReadonlySet<string> = new Set(['wattmeter_job_info']);
 
 const places: Workplace[] = [];
 const open = (scenario: object = {}): Workplace => {
@@ -203,6 +207,7 @@ test('every promised metric is shown by a live Wattmeter, with its type and labe
   ]);
   const shapes = shapesIn(expositions);
   for (const [name, type, labels] of PROMISED) {
+    if (UNSEEN.has(name)) continue;
     const series = type === 'histogram' ? `${name}_bucket` : name;
     expect(expositions.join('\n')).toMatch(new RegExp(`^${series}[{ ]`, 'm'));
     expect([name, shapes.get(name)?.type, shapes.get(name)?.labels.toSorted()]).toEqual([

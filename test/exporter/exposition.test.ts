@@ -43,7 +43,16 @@ const fullSnapshot = (): Snapshot =>
       },
     ],
     budgets: [{ runId: '2026-05-29-a1', name: 'tune "it"', kind: 'cost', usedRatio: 0.25 }],
-    jobs: [{ kind: 'slurm', jobId: '77', user: 'ada', uuid: GPU_0, energyJoules: joules(900_000) }],
+    jobs: [
+      { kind: 'slurm', jobId: '77', user: 'ada', uuid: GPU_0, energyJoules: joules(800_000) },
+      ...[GPU_0, GPU_1].map((uuid) => ({
+        kind: 'pod',
+        jobId: '6f1c2d34-aaaa-bbbb-cccc-0123456789ab',
+        name: 'vision/train-0',
+        uuid,
+        energyJoules: joules(100_000),
+      })),
+    ],
     unattributed: [{ uuid: GPU_0, energyJoules: joules(334_567.5) }],
     host: [
       {
