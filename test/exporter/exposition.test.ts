@@ -94,6 +94,48 @@ describe('the exposition', () => {
     });
   }
 
+  test('holds any name unharmed: Prometheus reads back what a user has typed', async (context) => {
+    const promtool = needProgram(context, 'promtool');
+    const names = fc.sample(fc.string({ unit: 'binary', maxLength: 20 }), {
+      seed: 11,
+      numRuns: 300,
+    });
+    const nasty = [
+      ...names,
+      '\r',
+      '\u0000',
+      '"',
+      '\\',
+      '\\n',
+      '\n',
+      '\ud800',
+      '{a="b"} 1\n# HELP',
+      '\u2028',
+    ];
+    const openRuns = nasty.map((name, at) => ({
+      id: `run-${at}`,
+      name,
+      host: 'node-1',
+      state: 'open' as const,
+      startSeconds: instant(0),
+      gpuJoules: joules(1),
+      labels: {},
+    }));
+    const text = await expose(someSnapshot({ openRuns }));
+    const { stdout, stderr, status } = spawnSync(promtool, ['check', 'metrics'], {
+      input: text,
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr, status }).toEqual({ stdout: '', stderr: '', status: 0 });
+    const shown = [
+      ...text.matchAll(/^wattmeter_run_gpu\w+\{run="[^"]+",name="((?:[^"\\]|\\[^])*)"\} 1$/gmu),
+    ];
+    const read = shown.map(([, value = '']) =>
+      value.replaceAll(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter)),
+    );
+    expect(read).toEqual(nasty);
+  });
+
   test('holds nothing before the first sample', async () => {
     expect(seriesOf(await expose(undefined)).size).toBe(0);
   });
