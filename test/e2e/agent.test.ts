@@ -3,8 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 
+import { hashSync } from 'bcryptjs';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 
 import { parseReport } from '../../agent/report/schema.ts';
@@ -186,6 +187,62 @@ test.concurrent('/-/ready is 503 until the first sample and 200 from then on; /-
   expect((await ask(`${url}/-/healthy`)).status).toBe(200);
   await vi.waitFor(async () => expect((await ask(`${url}/-/ready`)).status).toBe(200), patience);
   expect((await ask(`${url}/-/healthy`)).status).toBe(200);
+});
+
+test.concurrent('a client that means ill costs no reading, opens nothing and learns nothing', async () => {
+  const place = open();
+  const config = place.path('web.yml');
+  writeFileSync(config, `basic_auth_users:\n  ada: "${hashSync('correct horse', 6)}"\n`);
+  const options = [...ANY_PORT, '--web.config.file', config];
+  await using agent = startAgent(place, options);
+  const url = await urlOf(agent);
+  const authorization = (password: string): string =>
+    `Basic ${Buffer.from(`ada:${password}`).toString('base64')}`;
+  const scrape = async (): Promise<string> => {
+    const headers = { authorization: authorization('correct horse') };
+    const { status, text } = await ask(`${url}/metrics`, { headers });
+    expect(status).toBe(200);
+    return text;
+  };
+  const secondsOf = (text: string, kind: 'observed' | 'gap'): number =>
+    Number(new RegExp(`^wattmeter_gpu_${kind}_seconds_total\\S* (\\S+)`, 'm').exec(text)?.[1] ?? 0);
+  const observedSeconds = (text: string): number => secondsOf(text, 'observed');
+  await vi.waitFor(
+    async () => expect(observedSeconds(await scrape())).toBeGreaterThan(1),
+    patience,
+  );
+  const { port } = new URL(url);
+  const flood = Array.from({ length: 1000 }, () => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {}).write('GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+    return socket;
+  });
+  const refused = await Promise.all(
+    [
+      ...Array.from({ length: 60 }, (_, attempt) =>
+        ask(`${url}/metrics`, { headers: { authorization: authorization(`secret-${attempt}`) } }),
+      ),
+      ask(`${url}/v1/runs`, { method: 'POST' }),
+      ask(`${url}/api/v1/runs/..%2f..%2fweb.yml`),
+      ask(`${url}/metrics`, { headers: { cookie: 'c'.repeat(1_000_000) } }),
+    ].map((answer) =>
+      answer.then(
+        ({ status }) => status,
+        () => 'cut',
+      ),
+    ),
+  );
+  expect(new Set(refused)).not.toContain(200);
+  const before = observedSeconds(await scrape());
+  await vi.waitFor(
+    async () => expect(observedSeconds(await scrape())).toBeGreaterThan(before + 2),
+    patience,
+  );
+  for (const socket of flood) socket.destroy();
+  // A busy machine may cost a reading now and then; the flood costs none.
+  const after = await scrape();
+  expect(secondsOf(after, 'gap')).toBeLessThan(0.2 * observedSeconds(after));
+  expect(agent.stderr).toMatch(/^wattmeter: serving [^\n]+\n$/);
 });
 
 test.concurrent('promtool has nothing to say about the metrics of an agent that replays', async (context) => {
