@@ -2,6 +2,7 @@
 // Pure; the first run is the baseline.
 
 import { InputError } from '../input-error.ts';
+import { COVERAGE_FACTOR } from '../model.ts';
 
 /** What a comparison reads of a run; a Report fits (report/report.ts). */
 export interface ComparedRun {
@@ -84,7 +85,6 @@ export interface Comparison {
   readonly cautions: readonly string[];
 }
 
-const COVERAGE_FACTOR = 2;
 /** Runs that were observed less than this are compared with a caution. */
 const FULL_COVERAGE_RATIO = 0.99;
 

@@ -1,7 +1,7 @@
 // A fleet device's sums as its line of the report. Time that neither scrapes nor the device's own counts account for is
 // a gap; time in which only scrapes are missing is a gap that the counter bridges. Pure.
 
-import { READING_STATUS, type GapReason, type Method } from '../model.ts';
+import { COVERAGE_FACTOR, READING_STATUS, type GapReason, type Method } from '../model.ts';
 import { coverageOf } from './device.ts';
 import { figure, knownFigure, ratioOf, secondsFigure, sum } from './figure.ts';
 import { gramsOf, type FleetCharged } from './fleet-charge.ts';
@@ -19,7 +19,6 @@ export interface FleetDevice extends Pick<
   readonly charged: FleetCharged;
 }
 
-const COVERAGE_FACTOR = 2;
 // Counters move once a slot and a scrape comes at any time: two of them tell a time to no better than this.
 const COUNT_TOLERANCE_SECONDS = 1.5;
 // What an unknown sensor deserves (MEASUREMENT.md §4.8), where the exporter's own uncertainty was not kept.

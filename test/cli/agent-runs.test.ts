@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { openAgentRuns, type AgentRuns } from '../../agent/cli/agent-runs.ts';
 import type { Context } from '../../agent/cli/context.ts';
+import { openPricing } from '../../agent/cli/pricing.ts';
 import type { Clock } from '../../agent/clock.ts';
 import { listRuns } from '../../agent/ledger/runs.ts';
 import type { ChargedInterval } from '../../agent/model.ts';
@@ -18,7 +19,7 @@ interface Agent {
   settle(...intervals: readonly ChargedInterval[]): void;
 }
 
-function openAgent(stateDirectory: string, uuids: readonly string[]): Agent {
+async function openAgent(stateDirectory: string, uuids: readonly string[]): Promise<Agent> {
   let now = START;
   const clock = { now: () => instant(now) } as Partial<Clock> as Clock;
   const devices = uuids.map((uuid, index) => ({
@@ -30,18 +31,20 @@ function openAgent(stateDirectory: string, uuids: readonly string[]): Agent {
     cut: () => undefined,
   } as Partial<Pipeline> as Pipeline;
   const stderr = { isTerminal: false, columns: 80, write: () => undefined };
-  const context: Partial<Context> = { stderr, version: 'test', processId: 1 };
+  const context = { stderr, env: {}, version: 'test', processId: 1 } as Partial<Context> as Context;
   const runs = openAgentRuns({
     config: {},
-    context: context as Context,
+    context,
     clock,
+    pricing: await openPricing({}, context, clock),
+    migParents: () => new Map(),
     stateDirectory,
     pipeline: () => pipeline,
   });
   return {
     runs,
     at: (seconds) => (now = START + seconds),
-    settle: (...intervals) => runs.settle({ devices: [], intervals, warnings: [] }),
+    settle: (...intervals) => runs.settle({ devices: [], intervals, warnings: [], xids: [] }),
   };
 }
 
@@ -62,7 +65,7 @@ const second = (uuid: string, at: number): ChargedInterval => interval({ uuid, a
 describe('a registered run', () => {
   test('that has ended waits for the last second of each of its GPUs, not only of the first', async () => {
     await using state = await temporaryDirectory();
-    const agent = openAgent(state.path, ['GPU-a', 'GPU-b']);
+    const agent = await openAgent(state.path, ['GPU-a', 'GPU-b']);
     await register(agent);
     agent.settle(second('GPU-a', 0), second('GPU-b', 0));
     agent.at(2);
@@ -74,7 +77,7 @@ describe('a registered run', () => {
 
   test('takes nothing that is metered after its end', async () => {
     await using state = await temporaryDirectory();
-    const agent = openAgent(state.path, ['GPU-a']);
+    const agent = await openAgent(state.path, ['GPU-a']);
     await register(agent);
     agent.at(1);
     await end(agent);
@@ -84,7 +87,7 @@ describe('a registered run', () => {
 
   test('does not wait for ever for a GPU that tells nothing more', async () => {
     await using state = await temporaryDirectory();
-    const agent = openAgent(state.path, ['GPU-a', 'GPU-b']);
+    const agent = await openAgent(state.path, ['GPU-a', 'GPU-b']);
     await register(agent);
     agent.at(1);
     await end(agent);
