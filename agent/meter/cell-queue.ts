@@ -14,11 +14,6 @@ export class CellQueue {
     this.#cells.push(cell);
   }
 
-  /** What still waits. */
-  waiting(): readonly Cell[] {
-    return this.#cells.slice(this.#head);
-  }
-
   /** Takes the cells before `time`, cutting the one that straddles it. */
   take(time: number): Cell[] {
     const taken: Cell[] = [];

@@ -66,8 +66,11 @@ const EDGE_BLUR_SECONDS = 0.15;
 const FIRST_AGE_SECONDS = 0.1;
 // A step is shaped by power readings that cover so much of it.
 const COVERED_RATIO = 0.9;
-// A counter that misses less than this is not stuck but coarse.
+// A counter that misses less than this is not stuck but coarse; one that says nothing for so long is not only slow.
 const STUCK_JOULES = 1;
+const STUCK_SECONDS = 30;
+// Less than this part of what power readings booked meanwhile is no slow counter's step.
+const STUCK_RATIO = 0.5;
 // A board may draw more than its limit over a short gap.
 const BRIDGED_RATIO = 1.2;
 // A plausible step may have begun so much before the reading that preceded it.
@@ -77,6 +80,8 @@ const STEP_AGE_SECONDS = 0.2;
 interface Left {
   readonly time: number;
   readonly value: number;
+  /** It was read all the while, and stood still. */
+  readonly isStanding: boolean;
   bookedJoules: number;
 }
 
@@ -95,6 +100,8 @@ class CounterFusion implements Counter {
   /** Cells up to here have been given to the sink. */
   #emitted = -Infinity;
   #last = { time: NaN, value: NaN };
+  /** When its value was read first, whatever came before. */
+  #heldSince = NaN;
   #changedAt = NaN;
   /** How long the counter usually stands between two changes that were seen. */
   #stepSeconds = 0;
@@ -147,8 +154,9 @@ class CounterFusion implements Counter {
       return;
     }
     const isFirst = Number.isNaN(before);
-    const isRestart = step < 0 || !this.#isPlausible(step, time - previous);
+    const isRestart = step < 0 || !this.#isPlausible(step, time - this.#heldSince);
     this.#last = { time, value };
+    this.#heldSince = time;
     if (isFirst || isRestart) {
       if (isRestart && !isFirst) this.#restart();
       this.#place(this.#knots.knotOf(value, NaN, time, true));
@@ -164,14 +172,17 @@ class CounterFusion implements Counter {
     this.#queue.push(cell);
     this.#drain(false);
     const { newest } = this.#knots;
-    if (newest === undefined) this.#passOn(Infinity);
-    else if (this.#frontier - newest.time > this.#staleSeconds) this.#leave(newest);
+    if (newest === undefined) {
+      this.#passOn(Infinity);
+      if (this.#frontier - (this.#leftAt?.time ?? Infinity) > STUCK_SECONDS) this.#judgeStanding(0);
+    } else if (this.#frontier - newest.time > this.#staleSeconds) this.#leave(newest);
   }
 
   finish(): void {
     this.#disagreement.conclude();
     this.#drain(true);
     this.#passOn(Infinity);
+    this.#judgeStanding(0);
   }
 
   get #staleSeconds(): number {
@@ -214,6 +225,7 @@ class CounterFusion implements Counter {
   /** The counter speaks again: it may know what gaps held meanwhile. */
   #return(knot: Knot): void {
     const left = this.#leftAt;
+    if (left !== undefined) this.#judgeStanding(knot.value - left.value);
     this.#leftAt = undefined;
     const rest = left === undefined ? undefined : this.#bridge(left, knot);
     if (rest === undefined) {
@@ -246,14 +258,18 @@ class CounterFusion implements Counter {
 
   /** Stops waiting for the counter. */
   #leave({ time, value }: Knot): void {
-    this.#leftAt = { time, value, bookedJoules: 0 };
+    const isStanding = this.#last.time > time + this.#staleSeconds / 2;
+    this.#leftAt = { time, value, isStanding, bookedJoules: 0 };
     this.#drain(true);
-    const drew = this.#queue
-      .waiting()
-      .reduce((sum, cell) => sum + (cell.kind === 'measured' ? cell.energyJoules : 0), 0);
-    if (drew > STUCK_JOULES && this.#last.time > time + this.#staleSeconds / 2) this.#stuck = true;
     this.#knots.clear();
     this.#passOn(Infinity);
+  }
+
+  /** A counter that was left may be slow: it is stuck where what it tells afterwards lacks what was drawn. */
+  #judgeStanding(toldJoules: number): void {
+    const left = this.#leftAt;
+    if (left?.isStanding !== true || left.bookedJoules <= STUCK_JOULES) return;
+    if (toldJoules < STUCK_RATIO * left.bookedJoules) this.#stuck = true;
   }
 
   #corrected(step: number, seconds: number): number {
