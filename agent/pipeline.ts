@@ -34,7 +34,7 @@ export interface Pipeline {
   cut(time: Instant, edge?: 'start' | 'end'): void;
   /** The run ends at `time`: a load ends exactly there, and what is metered after it is not the run's. */
   end(time: Instant): void;
-  /** Closes every meter at `end`, or each at its own last reading, and settles. */
+  /** Closes every meter at `end`, or all at the last reading of any, and settles. */
   finish(end?: Instant): void;
   /** The devices as they stand. */
   devices(): readonly DeviceSnapshot[];

@@ -28,7 +28,7 @@ export interface Lanes {
   /** As `cut`; and what is metered after `time` is not the run's. */
   end(time: Instant): void;
   suspended(startSeconds: Instant, endSeconds: Instant): void;
-  /** Closes every meter at `end`, or each at its own last reading. */
+  /** Closes every meter at `end`, or all at the last reading of any. */
   finish(end?: Instant): void;
   all(): readonly Lane[];
   /** First and last instants of what was metered; undefined before the first reading. */
