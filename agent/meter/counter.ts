@@ -163,7 +163,7 @@ class CounterFusion implements Counter {
       return;
     }
     this.#learnStep(time);
-    if (this.active) this.#place(this.#knots.knotOf(value, previous, time, false));
+    if (this.active) this.#change(this.#knots.knotOf(value, previous, time, false));
     else this.#return(this.#knots.knotOf(value, previous, time, true));
   }
 
@@ -200,6 +200,13 @@ class CounterFusion implements Counter {
 
   #isPlausible(step: number, seconds: number): boolean {
     return step <= this.#options.highestWatts * (seconds + STEP_AGE_SECONDS);
+  }
+
+  /** When a first value was made is a guess; when it changed is seen, and may make the better beginning. */
+  #change(knot: Knot): void {
+    const isBeginning = this.#knots.isBetterBeginning(knot);
+    if (isBeginning) this.#knots.clear();
+    this.#place({ ...knot, isBaseline: isBeginning });
   }
 
   #place(knot: Knot): void {

@@ -104,7 +104,7 @@ function periodOfNarrow(brackets: readonly Bracket[]): Grid | undefined {
     const before = brackets[index - 1];
     if (before === undefined) continue;
     const gap = bracket.middle - before.middle;
-    if (Math.max(bracket.width, before.width) <= BURST_WIDTH_RATIO * gap) gaps.push(gap);
+    if ((bracket.width + before.width) / 2 <= BURST_WIDTH_RATIO * gap) gaps.push(gap);
   }
   if (gaps.length < 2) return undefined;
   let period = gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length * 0.4)] ?? 0;

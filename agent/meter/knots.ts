@@ -38,6 +38,9 @@ const PATIENCE_SECONDS = 1.2;
 // Knots wait for a burst of readings that may follow and tell their place better.
 const WAIT_SECONDS = 0.35;
 const REMEMBERED_SECONDS = 60;
+// What power readings told of a stretch is off by so much of it (assumed); a new beginning is to be clearly better.
+const POWER_DOUBT_RATIO = 0.03;
+const BEGINNING_RATIO = 0.5;
 
 type Reading = Pick<Knot, 'previous' | 'readAt' | 'seenUntil'>;
 
@@ -79,6 +82,15 @@ export class Knots {
   knotOf(value: number, previous: number, readAt: number, isBaseline: boolean): Knot {
     const reading = { previous, readAt, seenUntil: readAt };
     return { value, ...reading, ...this.#locate(reading), isBaseline, isFinal: false };
+  }
+
+  /** Whether to begin at a knot, and let power readings tell what came before, leaves less doubt than the first value. */
+  isBetterBeginning(knot: Knot): boolean {
+    const [first, second] = this.#knots;
+    if (first?.isBaseline !== true || second !== undefined) return false;
+    if (!Number.isNaN(first.previous)) return false;
+    const lost = POWER_DOUBT_RATIO * Math.max(0, knot.time - first.time);
+    return knot.uncertainty + lost < BEGINNING_RATIO * first.uncertainty;
   }
 
   /** Returns false where it cannot come after those before it. */

@@ -302,7 +302,18 @@ class DeviceMeter implements Meter {
       const typical = typicalSpacing(rows.map((row) => row.time));
       if (typical !== undefined) this.#sampling.observe(typical);
     }
+    this.#shape.foresee(this.#swingOf(rows));
     for (const row of rows) this.#process(row);
+  }
+
+  #swingOf(rows: readonly Row[]): number {
+    const { field } = this.#sensor;
+    if (field === undefined) return 0;
+    const powers = rows.flatMap(({ status, power }) => {
+      const reading = status === OK ? power?.[field] : undefined;
+      return reading === undefined || Number.isNaN(reading) ? [] : [this.#calibrated(reading)];
+    });
+    return powers.length === 0 ? 0 : Math.max(...powers) - Math.min(...powers);
   }
 
   /** Shows a reading to the grids of power and counter. */

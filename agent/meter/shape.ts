@@ -13,6 +13,8 @@ import { Unmix } from './unmix.ts';
 
 /** Lays readings of power out in time. */
 export interface Shape {
+  /** Over which range the first readings, which are still to come, move: so may power have before them. */
+  foresee(swingWatts: number): void;
   reading(time: number, watts: number): void;
   failure(time: number, reason: GapReason): void;
   /** Time has passed without a reading. */
@@ -59,7 +61,7 @@ class PowerShape implements Shape {
   #started = false;
   /** The newest good reading. */
   #last = { time: 0, watts: 0 };
-  /** By how much it differed from the one before it. */
+  /** By how much it differed from the one before it; before the first, over which range those after it move. */
   #stepWatts = 0;
   #levelStart = 0;
   #levelTimingSeconds = 0;
@@ -84,6 +86,10 @@ class PowerShape implements Shape {
     this.#doubt = new PowerDoubt({ sensor, sampling, range: () => this.#range });
     this.#delay = sensor.delaySeconds;
     this.#newsTime = start;
+  }
+
+  foresee(swingWatts: number): void {
+    this.#stepWatts = swingWatts;
   }
 
   reading(time: number, watts: number): void {
