@@ -43,6 +43,7 @@ export function openAgentRuns(parts: {
   const { clock } = parts;
   // A run that has ended stays until its last slot is settled; by then its id may be in use again.
   const runs = new Set<RegisteredRun>();
+  const finishing = new Set<Promise<void>>();
   const openRuns = (): RegisteredRun[] =>
     [...runs].filter(({ endSeconds }) => endSeconds === undefined);
 
@@ -69,7 +70,9 @@ export function openAgentRuns(parts: {
 
   const finish = async (run: RegisteredRun): Promise<void> => {
     runs.delete(run);
-    await run.finish(clock.now());
+    const finished = run.finish(clock.now());
+    finishing.add(finished);
+    await finished.finally(() => finishing.delete(finished));
   };
 
   return {
@@ -99,7 +102,7 @@ export function openAgentRuns(parts: {
     },
     open: () => openRuns().map((run) => run.summary()),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...runs].map(finish));
+      await Promise.all([...[...runs].map(finish), ...finishing]);
     },
   };
 }

@@ -12,7 +12,7 @@ import { instant } from '../../agent/units.ts';
 import { device, interval, sensor, START } from '../account-doubles.ts';
 import { temporaryDirectory } from '../ledger/temporary.ts';
 
-interface Agent {
+interface Agent extends AsyncDisposable {
   readonly runs: AgentRuns;
   /** The clock's time, seconds after START. */
   at(seconds: number): void;
@@ -45,6 +45,7 @@ async function openAgent(stateDirectory: string, uuids: readonly string[]): Prom
     runs,
     at: (seconds) => (now = START + seconds),
     settle: (...intervals) => runs.settle({ devices: [], intervals, warnings: [], xids: [] }),
+    [Symbol.asyncDispose]: () => runs[Symbol.asyncDispose](),
   };
 }
 
@@ -65,7 +66,7 @@ const second = (uuid: string, at: number): ChargedInterval => interval({ uuid, a
 describe('a registered run', () => {
   test('that has ended waits for the last second of each of its GPUs, not only of the first', async () => {
     await using state = await temporaryDirectory();
-    const agent = await openAgent(state.path, ['GPU-a', 'GPU-b']);
+    await using agent = await openAgent(state.path, ['GPU-a', 'GPU-b']);
     await register(agent);
     agent.settle(second('GPU-a', 0), second('GPU-b', 0));
     agent.at(2);
@@ -77,7 +78,7 @@ describe('a registered run', () => {
 
   test('takes nothing that is metered after its end', async () => {
     await using state = await temporaryDirectory();
-    const agent = await openAgent(state.path, ['GPU-a']);
+    await using agent = await openAgent(state.path, ['GPU-a']);
     await register(agent);
     agent.at(1);
     await end(agent);
@@ -87,7 +88,7 @@ describe('a registered run', () => {
 
   test('does not wait for ever for a GPU that tells nothing more', async () => {
     await using state = await temporaryDirectory();
-    const agent = await openAgent(state.path, ['GPU-a', 'GPU-b']);
+    await using agent = await openAgent(state.path, ['GPU-a', 'GPU-b']);
     await register(agent);
     agent.at(1);
     await end(agent);

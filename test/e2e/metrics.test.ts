@@ -29,6 +29,7 @@ const PROMISED: readonly (readonly [name: string, type: string, labels: readonly
     [...GPU, 'model', 'driver_version', 'pci_bus_id', 'source', 'method'],
   ],
   ['wattmeter_gpu_utilization_ratio', 'gauge', GPU],
+  ['wattmeter_gpu_xid_errors_total', 'counter', [...GPU, 'xid']],
   ['wattmeter_gpu_memory_used_bytes', 'gauge', GPU],
   ['wattmeter_gpu_memory_total_bytes', 'gauge', GPU],
   ['wattmeter_gpu_temperature_celsius', 'gauge', GPU],
@@ -124,10 +125,12 @@ async function everythingOfAnAgent(library: string): Promise<string> {
     counter: { period: 0.02 },
     limit: [400, 450],
   } as const;
+  // One of them falls after the agent has asked for such events.
+  const xids = [2, 4, 8, 16].map((at) => ({ at, code: 48 }));
   const process = { pid: worker.pid ?? 0, from: 0, to: Infinity, smPercent: 80, bytes: 1e9 };
   const scenario = writeScenario({
     originNanoseconds: globalThis.process.hrtime.bigint(),
-    gpus: [{ ...gpu, processes: [process] }],
+    gpus: [{ ...gpu, processes: [process], xids }],
   });
   await using prices = await openStandIn([{ status: 200, body: { rows: rowsAround(0.3) } }]);
   await using grid = await openStandIn([{ status: 200, body: { rows: rowsAround(344) } }]);
@@ -162,6 +165,7 @@ async function everythingOfAnAgent(library: string): Promise<string> {
       'wattmeter_price_age_seconds',
       'wattmeter_grid_intensity_age_seconds',
       'wattmeter_gpu_hardware_to_integral_energy_ratio',
+      'wattmeter_gpu_xid_errors_total',
     ]);
   } finally {
     worker.kill();
