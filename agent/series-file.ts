@@ -44,7 +44,8 @@ interface RawFile {
 const timeCell = z.union([z.string(), z.number()]);
 const jsonRow = z.object({ start: timeCell, end: timeCell, value: timeCell });
 const HEADER_UNIT = /^[^[(]*[[(]([^\])]+)[\])]\s*$/;
-const DELIMITERS = /[,;\t]/;
+const DELIMITERS = [',', ';', '\t'] as const;
+type Delimiter = (typeof DELIMITERS)[number];
 const EXAMPLE = 'Write columns start,end,value, e.g. 2026-01-01T00:00Z,2026-01-01T01:00Z,0.25';
 
 /**
@@ -122,16 +123,18 @@ function fromCsv(text: string, fileName: string): RawFile {
   const lines = withoutMark(text).split(/\r?\n/);
   const comments = lines.filter((line) => line.startsWith('#')).map((line) => line.slice(1));
   const rows = lines.map((line) => (line.startsWith('#') ? '' : line));
+  const delimiter = delimiterOf(rows.find((row) => row.trim() !== '') ?? '');
   // Without quotes a CSV is what it looks like, and a year of quarter-hours is read ten times as fast.
   const records = text.includes('"')
-    ? quotedRecords(rows.join('\n'), fileName)
-    : plainRecords(rows);
+    ? quotedRecords(rows.join('\n'), delimiter, fileName)
+    : plainRecords(rows, delimiter);
   const [first, ...rest] = records;
   const hasHeader = first !== undefined && !/^[\d"]/.test((first.cells[0] ?? '').trim());
   const order = hasHeader ? columnsOf(first.cells, fileName) : [0, 1, 2];
   const unit = hasHeader ? HEADER_UNIT.exec(first.cells[order[2] ?? 2] ?? '')?.[1] : undefined;
+  const shape = { order, most: hasHeader ? first.cells.length : order.length };
   return {
-    rows: (hasHeader ? rest : records).map((record) => csvRow(record, order, fileName)),
+    rows: (hasHeader ? rest : records).map((record) => csvRow(record, shape, fileName)),
     about: aboutOf(comments),
     ...(unit === undefined ? {} : { unit }),
   };
@@ -142,11 +145,17 @@ interface CsvRecord {
   readonly row: number;
 }
 
-function quotedRecords(text: string, fileName: string): CsvRecord[] {
+/** What comes first of the three: in `a;b;0,25` the comma is a decimal one, and no price of 0. */
+function delimiterOf(row: string): Delimiter {
+  const found = DELIMITERS.filter((each) => row.includes(each));
+  return found.toSorted((a, b) => row.indexOf(a) - row.indexOf(b))[0] ?? ',';
+}
+
+function quotedRecords(text: string, delimiter: Delimiter, fileName: string): CsvRecord[] {
   try {
     const parsed = parseCsv(text, {
       bom: true,
-      delimiter: [',', ';', '\t'],
+      delimiter,
       info: true,
       relax_column_count: true,
       skip_empty_lines: true,
@@ -159,11 +168,11 @@ function quotedRecords(text: string, fileName: string): CsvRecord[] {
   }
 }
 
-function plainRecords(lines: readonly string[]): CsvRecord[] {
+function plainRecords(lines: readonly string[], delimiter: Delimiter): CsvRecord[] {
   const records: CsvRecord[] = [];
   for (const [at, line] of lines.entries()) {
     if (line.trim() === '') continue;
-    records.push({ cells: line.split(DELIMITERS).map((cell) => cell.trim()), row: at + 1 });
+    records.push({ cells: line.split(delimiter).map((cell) => cell.trim()), row: at + 1 });
   }
   return records;
 }
@@ -179,11 +188,26 @@ function columnsOf(header: readonly string[], fileName: string): readonly number
   return [start, end, known];
 }
 
-function csvRow(record: CsvRecord, order: readonly number[], fileName: string): RawRow {
+/** Where a row's cells stand, and how many it may have. */
+interface RowShape {
+  readonly order: readonly number[];
+  readonly most: number;
+}
+
+function csvRow(record: CsvRecord, { order, most }: RowShape, fileName: string): RawRow {
+  const { length } = record.cells;
   const [start, end, value] = order.map((position) => record.cells[position] ?? '');
-  if (start === undefined || end === undefined || value === undefined || value === '') {
-    const count = record.cells.length;
-    throw new InputError(`${fileName} row ${record.row}`, `it has ${count} usable cells`, EXAMPLE);
+  // A cell too many is half a number whose decimal or thousands mark was taken for a separator.
+  const isTooLong = record.cells.slice(most).some((cell) => cell !== '');
+  if (
+    start === undefined ||
+    end === undefined ||
+    value === undefined ||
+    value === '' ||
+    isTooLong
+  ) {
+    const cause = isTooLong ? `it has ${length} cells, not ${most}` : 'it has no value';
+    throw new InputError(`${fileName} row ${record.row}`, cause, EXAMPLE);
   }
   return { cells: [start, end, value], row: record.row };
 }

@@ -106,6 +106,13 @@ describe('a tariff of a series', () => {
     expect(tariff.price.valueAt(at('2026-01-01T01:30Z'))).toBeCloseTo(-0.2 * 1.19, 12);
   });
 
+  test('may have other columns, and separators of its own', () => {
+    const tariff = read(
+      'note;start;end;value [EUR/kWh];\nwinter, cold;2026-01-01;2026-01-02;0.25;\n',
+    );
+    expect(tariff.price.valueAt(at('2026-01-01T12:00Z'))).toBe(0.25);
+  });
+
   test('adds them beside comments in prose, which say nothing of the price', () => {
     const tariff = read(`# Prices: see a: b\n# of my utility, 2026\n${wholesale}`);
     expect(tariff.price.valueAt(at('2026-01-01T00:30Z'))).toBeCloseTo(0.2 * 1.19, 12);
@@ -144,6 +151,20 @@ describe('a tariff of a series', () => {
     ],
     ['# currency: EUR\n# tax: 19\n2026-01-01,2026-01-02,1\n', 'Tax is a share such as 0.19'],
     ['2026-01-01,2026-01-02,1\n', 'it does not say its currency'],
+    [
+      'start;end;value [EUR/kWh]\n2026-01-01;2026-01-02;0,25\n',
+      'tariff.yml row 2: the value "0,25" is no finite number. Write a number with a decimal point.',
+    ],
+    [
+      'start;end;value [EUR/kWh]\n"2026-01-01";2026-01-02;0,25\n',
+      'tariff.yml row 2: the value "0,25" is no finite number.',
+    ],
+    [
+      'start,end,value [EUR/MWh]\n2026-01-01,2026-01-02,1,250.5\n',
+      'tariff.yml row 2: it has 4 cells, not 3. Write columns start,end,value',
+    ],
+    ['2026-01-01\t2026-01-02\t1\t2\n', 'tariff.yml row 1: it has 4 cells, not 3.'],
+    ['start,end,value\n2026-01-01,2026-01-02\n', 'tariff.yml row 2: it has no value.'],
   ])('is refused when broken: %j', (text, message) => {
     expect(() => read(text)).toThrow(message);
   });
