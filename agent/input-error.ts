@@ -25,6 +25,9 @@ interface Issue {
 export function inputErrorOf(fileName: string, issues: readonly Issue[], mend: string): InputError {
   const issue = issues[0];
   const path = (issue?.path ?? []).map(String).join('.');
-  const cause = issue === undefined ? 'it does not fit' : issue.message.replace(/\.$/, '');
+  const cause = issue === undefined ? 'it does not fit' : causeOf(issue.message);
   return new InputError(path === '' ? fileName : `${fileName} at ${path}`, cause, mend);
 }
+
+const causeOf = (message: string): string =>
+  message.endsWith('received undefined') ? 'it is missing' : message.replace(/\.$/, '');

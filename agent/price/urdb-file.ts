@@ -111,7 +111,8 @@ export function readUrdb(document: unknown, fileName: string): UrdbFile {
   if (!parsed.success) throw inputErrorOf(fileName, parsed.error.issues, MEND);
   const file = parsed.data;
   for (const each of tablesOf(file)) refuseUndefined(each, fileName);
-  for (const tiers of file.energyratestructure) refuseTiers(tiers, fileName);
+  for (const [name, periods] of structuresOf(file))
+    for (const tiers of periods ?? []) refuseTiers(tiers, `${fileName} at ${name}`);
   refuseUnits(file, fileName);
   return file;
 }
@@ -179,14 +180,21 @@ function refuseUndefined(
   }
 }
 
-function refuseTiers(tiers: readonly UrdbTier[], fileName: string): void {
+const structuresOf = (file: UrdbFile): [string, UrdbStructure | undefined][] => [
+  ['energyratestructure', file.energyratestructure],
+  ['demandratestructure', file.demandratestructure],
+  ['flatdemandstructure', file.flatdemandstructure],
+  ['coincidentratestructure', file.coincidentratestructure],
+];
+
+function refuseTiers(tiers: readonly UrdbTier[], place: string): void {
   let below = 0;
   for (const [position, tier] of tiers.entries()) {
     const isLast = position === tiers.length - 1;
     const max = tier.max ?? Infinity;
     if (max <= below || (tier.max === undefined && !isLast)) {
       throw new InputError(
-        `${fileName} at energyratestructure`,
+        place,
         `tier ${position} ends at ${tier.max ?? 'no limit'}, which is not between its neighbours`,
         'Give every tier but the last a max, each higher than the one before',
       );

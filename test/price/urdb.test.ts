@@ -119,11 +119,18 @@ describe('a made-up OpenEI tariff', () => {
       'tier 1 ends at 50, which is not between its neighbours',
     ],
     [
+      { ...simple, demandratestructure: [[{ rate: 1 }, { rate: 2 }]] },
+      'tariff.json at demandratestructure: tier 0 ends at no limit, which is not between its',
+    ],
+    [
       { ...simple, energyratestructure: [[{ rate: 1, unit: 'kWh daily' }]] },
       'its energy is charged per kWh daily',
     ],
     [{ items: [simple, simple] }, 'tariff.json: it holds 2 tariffs.'],
-    [{ ...simple, energyweekdayschedule: undefined }, 'tariff.json at energyweekdayschedule:'],
+    [
+      { ...simple, energyweekdayschedule: undefined },
+      'tariff.json at energyweekdayschedule: it is missing. Compare it',
+    ],
   ])('is refused in one line when broken (%#)', (document, message) => {
     expect(() => read(document)).toThrow(message);
   });
