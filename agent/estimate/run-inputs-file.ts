@@ -60,8 +60,13 @@ const inputsFile = z.strictObject({
     .optional(),
   coincidentPeaks: z
     .array(
-      z.iso
-        .datetime({ offset: true, error: 'it is no time with a zone, such as 2026-07-07T17:50Z' })
+      z
+        .union(
+          [z.iso.datetime({ offset: true }), z.iso.datetime({ offset: true, precision: -1 })],
+          {
+            error: 'it is no time with a zone, such as 2026-07-07T17:50Z',
+          },
+        )
         .transform((text, context): Instant => {
           const time = readInstant(text, 'UTC');
           if (!isTimeProblem(time)) return time;

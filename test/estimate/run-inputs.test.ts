@@ -57,10 +57,11 @@ labelling: { personHours: 120, payPerHour: 22, workstationWatts: 125 }`);
 
   test('says when the system peaked, in any zone that is written with it', () => {
     const { coincidentPeaks } = read(
-      'coincidentPeaks: ["2026-07-07T17:50:00Z", "2026-07-08T10:50:00-07:00"]',
+      'coincidentPeaks: ["2026-07-07T17:50:00Z", "2026-07-08T10:50:00-07:00", 2026-07-08T10:50-07:00]',
     );
     expect(coincidentPeaks).toEqual([
       Date.parse('2026-07-07T17:50:00Z') / 1e3,
+      Date.parse('2026-07-08T17:50:00Z') / 1e3,
       Date.parse('2026-07-08T17:50:00Z') / 1e3,
     ]);
   });
