@@ -1,6 +1,7 @@
 // What would change the bill: each lever applied to a plan, with its range, its source and the point at which it pays.
 // A negative saving is an extra cost. Pure.
 
+import { sumOf as sumOfNumbers } from '../sum.ts';
 import type { PhaseEnergy } from './energy.ts';
 import { marketSource, SOCIAL_COST } from './impact.ts';
 import type { LeverInput, LeverResult, OpenLever } from './lever.ts';
@@ -15,7 +16,7 @@ import {
   type Sourced,
 } from './lever-facts.ts';
 import { formatNumber } from './number.ts';
-import { exactly, ordered, productOf, scaled, type Range } from './range.ts';
+import { exactly, ordered, productOf, scaled, sumOf, type Range } from './range.ts';
 import { shiftLevers } from './shift-levers.ts';
 
 /** All levers that the plan says enough about. */
@@ -51,11 +52,11 @@ function powerCap(input: LeverInput): LeverResult[] {
   const { energy, basis } = input;
   const pue = basis.powerUsageEffectiveness.value.mid;
   const saved = (outcome: CapOutcome): number =>
-    energy.phases.reduce((sum, phase) => sum + capSaving(phase, outcome) * pue, 0);
+    sumOfNumbers(energy.phases.map((phase) => capSaving(phase, outcome) * pue));
   const { best, mid, worst } = POWER_CAP_V100.value;
   if (energy.gpuHours === undefined || saved(best) === 0) return [];
   const savedKilowattHours = { low: saved(worst), mid: saved(mid), high: saved(best) };
-  const gpuHours = energy.gpuHours.mid;
+  const gpuHours = sumOfNumbers(energy.phases.map(cappedHours));
   const money = (outcome: CapOutcome): number => capMoney(input, saved(outcome), outcome, gpuHours);
   return [
     {
@@ -77,6 +78,10 @@ function capSaving({ phase }: PhaseEnergy, { gpuEnergyRatio, timeRatio }: CapOut
   const after = phase.wattsPerGpu.mid * gpuEnergyRatio + host * timeRatio;
   return ((before - after) * phase.gpuHours.mid) / 1000;
 }
+
+/** Hours of a phase that the cap makes longer: those whose power is known. */
+const cappedHours = ({ phase }: PhaseEnergy): number =>
+  phase.kind === 'gpu-hours' ? phase.gpuHours.mid : 0;
 
 /** Electricity saved less the rent or amortisation of the longer run; the landlord keeps what rented GPUs save. */
 function capMoney(
@@ -113,33 +118,38 @@ function shorterTraining(
   name: string,
   factor: Sourced<Range>,
 ): LeverResult[] {
-  const { energy } = input;
-  if (energy.phases.length === 0) return [];
-  const saving = {
-    low: 1 - factor.value.high,
-    mid: 1 - factor.value.mid,
-    high: 1 - factor.value.low,
-  };
-  const savedKilowattHours = productOf(energy.compute, saving);
-  return [
-    {
-      id,
-      name,
-      savedKilowattHours,
-      ...trainingMoney(input, saving, energy.compute),
-      ...carbonOf(input, savedKilowattHours),
-      source: factor.source,
-    },
-  ];
+  const { phases } = input.energy;
+  return phases.length === 0 ? [] : [shorterPhases(input, { id, name }, phases, factor)];
 }
 
-/** The money that a share of a stretch of training stands for, and up to which cost saving it pays. */
+/** The same for some of its phases. */
+function shorterPhases(
+  input: LeverInput,
+  lever: Pick<LeverResult, 'id' | 'name'>,
+  phases: readonly PhaseEnergy[],
+  { value, source }: Sourced<Range>,
+): LeverResult {
+  const saving = { low: 1 - value.high, mid: 1 - value.mid, high: 1 - value.low };
+  const savedKilowattHours = productOf(energyOf(phases), saving);
+  return {
+    ...lever,
+    savedKilowattHours,
+    ...trainingMoney(input, saving, phases),
+    ...carbonOf(input, savedKilowattHours),
+    source,
+  };
+}
+
+const energyOf = (phases: readonly PhaseEnergy[]): Range =>
+  sumOf(...phases.map(({ facilityKilowattHours }) => facilityKilowattHours));
+
+/** The money that a share of some phases stands for, and up to which cost saving it pays. */
 function trainingMoney(
   input: LeverInput,
   saving: Range,
-  kilowattHours: Range,
+  phases: readonly PhaseEnergy[],
 ): Pick<LeverResult, 'savedCost' | 'breakEven'> {
-  const savedCost = trainingCost(input, saving, kilowattHours);
+  const savedCost = trainingCost(input, saving, phases);
   if (savedCost === undefined) {
     const open = input.energy.phases.filter(({ gpuHours }) => gpuHours === undefined);
     const names = open.map(({ phase }) => phase.name).join(', ');
@@ -150,22 +160,23 @@ function trainingMoney(
 }
 
 /**
- * A share of a stretch's part of rent or amortisation, and of the electricity beside it; undefined where the
- * electricity is inside a rent that the plan's hours do not price.
+ * A share of the phases' rent or amortisation, and of the electricity beside it; undefined where the electricity is
+ * inside a rent that the plan's hours do not price.
  */
-function trainingCost(input: LeverInput, saving: Range, kilowattHours: Range): Range | undefined {
-  const { cost, basis, energy } = input;
+function trainingCost(
+  { cost, basis }: LeverInput,
+  saving: Range,
+  phases: readonly PhaseEnergy[],
+): Range | undefined {
   const rented = basis.plan.hardware?.kind === 'rented';
   if (rented && cost.hardware === undefined) return undefined;
-  const electricity = rented ? exactly(0) : productOf(kilowattHours, basis.price.value);
-  const ofAll = energy.compute.mid > 0 ? kilowattHours.mid / energy.compute.mid : 0;
-  const bought = basis.plan.hardware?.kind === 'bought';
-  const hardware = bought ? exactly(0) : scaled(cost.hardware ?? exactly(0), ofAll);
-  return {
-    low: saving.low * (electricity.low + hardware.low),
-    mid: saving.mid * (electricity.mid + hardware.mid),
-    high: saving.high * (electricity.high + hardware.high),
-  };
+  const electricity = rented ? exactly(0) : productOf(energyOf(phases), basis.price.value);
+  const gpuHours = phases.flatMap((phase) => phase.gpuHours ?? []);
+  const hardware =
+    cost.hardware === undefined || cost.ratePerGpuHour === undefined
+      ? exactly(0)
+      : productOf(cost.ratePerGpuHour, sumOf(...gpuHours));
+  return productOf(saving, sumOf(electricity, hardware));
 }
 
 // Fine-tuning is none.
@@ -175,22 +186,8 @@ const SEARCH = /search|sweep|hyper-?parameter/i;
 function earlyStopping(input: LeverInput): LeverResult[] {
   const search = input.energy.phases.filter(({ phase }) => SEARCH.test(phase.name));
   if (search.length === 0) return [];
-  const low = search.reduce((sum, each) => sum + each.facilityKilowattHours.low, 0);
-  const mid = search.reduce((sum, each) => sum + each.facilityKilowattHours.mid, 0);
-  const high = search.reduce((sum, each) => sum + each.facilityKilowattHours.high, 0);
-  const { value, source } = SUCCESSIVE_HALVING;
-  const saving = { low: 1 - value.high, mid: 1 - value.mid, high: 1 - value.low };
-  const savedKilowattHours = productOf({ low, mid, high }, saving);
-  return [
-    {
-      id: 'early-stopping',
-      name: 'Early stopping of search trials',
-      savedKilowattHours,
-      ...trainingMoney(input, saving, { low, mid, high }),
-      ...carbonOf(input, savedKilowattHours),
-      source,
-    },
-  ];
+  const lever = { id: 'early-stopping', name: 'Early stopping of search trials' };
+  return [shorterPhases(input, lever, search, SUCCESSIVE_HALVING)];
 }
 
 function quantisation(input: LeverInput): LeverResult[] {

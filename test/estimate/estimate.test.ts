@@ -469,6 +469,41 @@ describe('levers', () => {
     else expect(found?.savedKilowattHours?.mid).toBeCloseTo(saved, 9);
   });
 
+  test('early stopping saves the rent of the search, by its hours and not by its share of energy', () => {
+    const hours = { kind: 'gpu-hours', wattsPerGpu: exactly(400) } as const;
+    const training = [
+      { ...hours, name: 'search', gpuHours: exactly(900), wattsPerGpu: exactly(200) },
+      { ...hours, name: 'training', gpuHours: exactly(100) },
+    ];
+    const rented = { kind: 'rented', ratePerGpuHour: exactly(2) } as const;
+    const found = lever(estimatePlan({ ...gpuPlan, training, hardware: rented }), 'early-stopping');
+    expect(found?.savedCost?.mid).toBeCloseTo(1800 * (1 - 4 / 27), 9);
+    const owned = {
+      kind: 'owned',
+      purchasePerGpu: exactly(8760),
+      lifeYears: exactly(1),
+      residualRatio: exactly(0),
+      utilisationRatio: exactly(1),
+      operationPerGpuHour: exactly(0),
+    } as const;
+    const own = { ...gpuPlan, training, hardware: owned, pricePerKilowattHour: exactly(0.5) };
+    // 900 GPU-hours at 1 EUR and 900 h × 0.2 kW × PUE 1.5 at 0.50 EUR.
+    expect(lever(estimatePlan(own), 'early-stopping')?.savedCost?.mid).toBeCloseTo(
+      (900 + 135) * (1 - 4 / 27),
+      9,
+    );
+  });
+
+  test('a cap makes only those phases longer whose power it lowers', () => {
+    const [capped] = gpuPlan.training;
+    if (capped === undefined) throw new Error('unexpected plan');
+    const other = { kind: 'energy', name: 'elsewhere', energyKilowattHours: exactly(500) } as const;
+    const training = [capped, { ...other, gpuHours: exactly(9000) }];
+    const rented = { kind: 'rented', ratePerGpuHour: exactly(2) } as const;
+    const cap = lever(estimatePlan({ ...gpuPlan, training, hardware: rented }), 'power-cap');
+    expect(cap?.savedCost?.mid).toBeCloseTo(-2 * 37, 6);
+  });
+
   test('distillation pays back after E ÷ (e_big − e_small) requests', () => {
     const plan = estimatePlan({
       ...gpuPlan,
