@@ -1,11 +1,8 @@
 // Charged intervals as columns of doubles: whoever remembers thousands of them, or reads millions back, makes no object
 // of each. NaN is absent: no interval holds one, because meters and journals refuse it. Pure.
 
-import type { Charge, ChargedInterval, Interval, Method } from './model.ts';
+import { METHODS, type Charge, type ChargedInterval, type Interval, type Method } from './model.ts';
 import { grams, instant, joules, kilowattHours, seconds, watts } from './units.ts';
-
-// Positions are what stored columns hold: new methods go to the end.
-const METHODS: readonly Method[] = ['counter', 'integral', 'modelled'];
 
 /** What of an interval is a number, in the order in which it is stored; new columns go to the end. */
 export const INTERVAL_COLUMNS = [

@@ -104,8 +104,9 @@ export interface Batch {
 /** Every stated uncertainty is expanded by it, U = 2u: about 95 % (MEASUREMENT.md §4.8). */
 export const COVERAGE_FACTOR = 2;
 
-/** How an interval's joules came to be. */
-export type Method = 'counter' | 'integral' | 'modelled';
+/** How an interval's joules came to be. Journals hold positions in this list: new methods go to its end. */
+export const METHODS = ['counter', 'integral', 'modelled'] as const;
+export type Method = (typeof METHODS)[number];
 
 /**
  * Standard uncertainties (k = 1) of one interval, kept apart by how they combine (MEASUREMENT.md §4.8).

@@ -1,5 +1,6 @@
 // What `--zone` means: a country, a grid zone, or a region of a cloud (`aws:us-east-1`). Pure.
 
+import { editDistance } from '../edit-distance.ts';
 import { InputError } from '../input-error.ts';
 import { constantSchedule } from '../schedule.ts';
 import { CLOUD_PROVIDERS, CLOUD_REGIONS, type CloudRegion } from './cloud-regions.ts';
@@ -74,7 +75,7 @@ const wordOf = ({ provider, name }: CloudRegion): string => `${provider}:${name}
 function mendFor(provider: string, name: string): string {
   const near = CLOUD_REGIONS.map((region) => ({
     region,
-    slips: slipsBetween(region.name, name) + (region.provider === provider ? 0 : MAX_SLIPS),
+    slips: editDistance(region.name, name) + (region.provider === provider ? 0 : MAX_SLIPS),
   }))
     .filter(({ slips }) => slips <= MAX_SLIPS)
     .toSorted((a, b) => a.slips - b.slips)
@@ -84,18 +85,4 @@ function mendFor(provider: string, name: string): string {
   );
   const meant = [...new Set([...near, ...alike])].slice(0, MAX_SUGGESTIONS);
   return meant.length === 0 ? OTHERWISE : `Perhaps ${meant.map(wordOf).join(', ')} is meant`;
-}
-
-/** Levenshtein's distance. */
-function slipsBetween(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1];
-    for (const [j, other] of Array.from(b).entries()) {
-      const replaced = (row[j] ?? 0) + (letter === other ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

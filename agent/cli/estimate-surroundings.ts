@@ -228,10 +228,12 @@ async function regionOf(
   if (region.zone !== undefined) {
     const { grid } = await openPricing({ zone: region.zone }, context, clock);
     if (!('missing' in grid))
-      said.push({
-        gramsPerKilowattHour: spreadOf(grid.intensity, plan, looker),
-        source: `${grid.zone}: ${grid.dataset}, ${grid.vintage}`,
-      });
+      said.push(
+        present({
+          gramsPerKilowattHour: spreadOf(grid.intensity, plan, looker),
+          source: `${grid.zone}: ${grid.dataset}, ${grid.vintage}`,
+        }),
+      );
   }
   for (const file of region.files ?? []) {
     const isGrid = await holdsIntensities(file);
@@ -239,16 +241,20 @@ async function regionOf(
     const named = isGrid ? { grid: file } : { tariff: file };
     const { tariff, grid } = await openPricing({ ...shared, ...named }, context, clock);
     if (!isGrid)
-      said.push({
-        pricePerKilowattHour: spreadOf(priceOf(tariff).schedule, plan, looker),
-        currency: tariff.currency,
-        source: tariff.source,
-      });
+      said.push(
+        present({
+          pricePerKilowattHour: spreadOf(priceOf(tariff).schedule, plan, looker),
+          currency: tariff.currency,
+          source: tariff.source,
+        }),
+      );
     else if (!('missing' in grid))
-      said.push({
-        gramsPerKilowattHour: spreadOf(grid.intensity, plan, looker),
-        source: basename(file),
-      });
+      said.push(
+        present({
+          gramsPerKilowattHour: spreadOf(grid.intensity, plan, looker),
+          source: basename(file),
+        }),
+      );
   }
   if (said.length === 0) return undefined;
   return Object.assign({}, ...said, {
@@ -258,12 +264,12 @@ async function regionOf(
 
 /**
  * What a schedule comes to at the planned start; else low, mid and high at its best start, at any, at its worst, of the
- * times that the plan may choose from; else its mean.
+ * times that the plan may choose from; else its mean. Undefined where it has no value.
  */
-function spreadOf(schedule: Schedule, plan: Plan, { series, now }: Looker): Range {
+function spreadOf(schedule: Schedule, plan: Plan, { series, now }: Looker): Range | undefined {
   const durationSeconds = durationOf(plan);
   const stretch = stretchOf(schedule, now);
-  if (stretch === undefined) return exactly(NaN);
+  if (stretch === undefined) return undefined;
   const { fromSeconds, toSeconds } = sharedStretch(stretch, series);
   if (durationSeconds !== undefined) {
     const start = series?.startSeconds;
@@ -274,7 +280,7 @@ function spreadOf(schedule: Schedule, plan: Plan, { series, now }: Looker): Rang
       return { low: starts.mean, mid: starts.averageMean, high: starts.worstMean };
   }
   const mean = meanOver(schedule, fromSeconds, toSeconds);
-  return exactly(mean === undefined ? NaN : mean.positive + mean.negative);
+  return mean === undefined ? undefined : exactly(mean.positive + mean.negative);
 }
 
 /** The part of a stretch that the plan's own series speaks of too; all of it where that is none. */

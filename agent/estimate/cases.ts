@@ -1,6 +1,7 @@
 // Plans that everybody can run: the article's two cases, one illustrative example per field, and the published runs.
 // The examples' figures are made up to be plausible and say so. Pure.
 
+import { editDistance } from '../edit-distance.ts';
 import type { Plan, PlannedRegion } from './plan.ts';
 import { PUBLISHED_RUNS, type PublishedRun } from './published.ts';
 import { exactly, type Range } from './range.ts';
@@ -329,20 +330,6 @@ export function nearestCase(name: string): string | undefined {
 
 const MOST_EDITS = 3;
 const plainLetters = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-
-/** Letters to insert, delete or exchange (Levenshtein). */
-function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [i, letter] of one.split('').entries()) {
-    const next = [i + 1];
-    for (const [j, against] of other.split('').entries()) {
-      const exchanged = (row[j] ?? 0) + (letter === against ? 0 : 1);
-      next.push(Math.min(exchanged, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
-}
 
 /** A case: a plan, or a published row that only its own arithmetic can show. */
 export type Case =

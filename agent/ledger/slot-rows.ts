@@ -1,12 +1,10 @@
 // Intervals as rows of cells, by position. Numbers keep all their digits, so that stored books are the measured ones to
 // the last bit. Reading is an untrusted border: a row that is not exactly an interval is refused.
 
-import { READING_STATUS, type Charge, type ChargedInterval, type Method } from '../model.ts';
+import { METHODS, READING_STATUS, type Charge, type ChargedInterval } from '../model.ts';
 import { grams, instant, joules, kilowattHours, seconds, watts } from '../units.ts';
 import type { Cell } from './records.ts';
 
-// Positions are what journals hold: new methods go to the end.
-const METHODS: readonly Method[] = ['counter', 'integral', 'modelled'];
 /** Every reason that a gap may have. */
 export const GAP_REASONS: readonly string[] = [
   ...READING_STATUS.filter((status) => status !== 'ok'),

@@ -1,7 +1,7 @@
 // A fleet device's sums as its line of the report. Time that neither scrapes nor the device's own counts account for is
 // a gap; time in which only scrapes are missing is a gap that the counter bridges. Pure.
 
-import { COVERAGE_FACTOR, READING_STATUS, type GapReason, type Method } from '../model.ts';
+import { COVERAGE_FACTOR, METHODS, READING_STATUS, type GapReason } from '../model.ts';
 import { coverageOf } from './device.ts';
 import { figure, knownFigure, ratioOf, secondsFigure, sum } from './figure.ts';
 import { gramsOf, type FleetCharged } from './fleet-charge.ts';
@@ -113,8 +113,6 @@ export function netCostOf(device: FleetDevice): number | undefined {
   const sums = currency === undefined ? undefined : device.charged.costs.get(currency);
   return sums === undefined ? undefined : sums.cost - sums.credit;
 }
-
-const METHODS: readonly Method[] = ['counter', 'integral', 'modelled'];
 
 /** The line of a device. */
 export function lineOf(device: FleetDevice, span: Span): ReportDevice {
