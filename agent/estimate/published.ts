@@ -60,6 +60,8 @@ interface RentRow {
 interface ElectricityRow {
   readonly kind: 'electricity';
   readonly energyKilowattHours: number;
+  /** Whose training took it: held against what is published of the same. */
+  readonly trained: string;
   readonly dollarsPerKilowattHour: number;
   readonly dollars: Printed;
 }
@@ -398,6 +400,7 @@ export const PUBLISHED_RUNS: readonly PublishedRun[] = [
     model: 'BERT, electricity of the illustrative case',
     kind: 'electricity',
     energyKilowattHours: 50_000_000,
+    trained: 'BERT base',
     dollarsPerKilowattHour: 0.1,
     dollars: printed(5_000_000, 0),
     source: ARTICLE,

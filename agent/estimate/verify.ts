@@ -1,7 +1,7 @@
 // Recomputes every published figure from what is printed beside it: the models' own golden test, open to anyone as
 // `estimate --verify`. Pure.
 
-import { checkImplied, type Check } from './checks.ts';
+import { checkImplied, checkPublished, type Check } from './checks.ts';
 import { PUBLISHED_RUNS, type Printed, type PublishedRun } from './published.ts';
 
 /** One printed figure against its recomputation. */
@@ -49,8 +49,11 @@ function rowsOf(run: PublishedRun, runs: readonly PublishedRun[]): VerificationR
     }
     case 'rent':
       return [row(run, 'USD', run.devices * run.hours * run.dollarsPerHour, run.dollars)];
-    case 'electricity':
-      return [row(run, 'USD', run.energyKilowattHours * run.dollarsPerKilowattHour, run.dollars)];
+    case 'electricity': {
+      const dollars = run.energyKilowattHours * run.dollarsPerKilowattHour;
+      const check = checkPublished(run.energyKilowattHours, run.trained);
+      return [flagged(row(run, 'USD', dollars, run.dollars), check)];
+    }
     case 'formula':
       return [row(run, 'kWh', run.k * run.hours * run.kilowatts, run.kilowattHours)];
   }
@@ -70,8 +73,11 @@ function hoursRows(run: Extract<PublishedRun, { kind: 'hours' }>): VerificationR
     ...row(run, 'g/kWh', implied, undefined),
     note: 'implied by the tonnes printed',
   };
-  return [...rows, check === undefined ? impliedRow : { ...impliedRow, check }];
+  return [...rows, flagged(impliedRow, check)];
 }
+
+const flagged = (row: VerificationRow, check: Check | undefined): VerificationRow =>
+  check === undefined ? row : { ...row, check };
 
 const tonnes = (kilowattHours: number, gramsPerKilowattHour: number): number =>
   (kilowattHours * gramsPerKilowattHour) / 1e6;

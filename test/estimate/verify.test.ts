@@ -29,9 +29,11 @@ describe('verifyPublished()', () => {
     expect(rows.filter((row) => row.published !== undefined).length).toBeGreaterThan(40);
   });
 
-  test('flags Llama 3.3 and nothing else as implausible', () => {
-    expect(rows.filter((row) => row.check !== undefined).map((row) => row.id)).toEqual([
-      'llama33-70b',
+  test("flags Llama 3.3 and the article's 50 GWh as implausible, and nothing else", () => {
+    const flagged = rows.filter((row) => row.check !== undefined);
+    expect(flagged.map((row) => [row.id, row.check?.code])).toEqual([
+      ['llama33-70b', 'carbon-intensity'],
+      ['seed-bert-electricity', 'published-energy'],
     ]);
   });
 
