@@ -95,6 +95,7 @@ interface OpenBooks {
   readonly account: Account;
   /** What the books of a resumed run were kept under before. */
   readonly earlier?: StoredRun['facts'];
+  readonly charges: Charges;
   /** Writes a warning into both. */
   readonly warn: (warning: Warning) => void;
 }
@@ -102,7 +103,8 @@ interface OpenBooks {
 /** The run's books, with what is to be said already. */
 async function openBooks(parts: RunParts): Promise<OpenBooks> {
   const { job, plan } = parts;
-  const { ledger, account, earlier } = await openLedger(parts);
+  const charges = await plan.pricing.openCharges();
+  const { ledger, account, earlier } = await openLedger(parts, charges);
   void ledger.addFacts(pricingFacts(plan.config));
   const warn = (warning: Warning): void => {
     account.addWarning(warning);
@@ -110,11 +112,14 @@ async function openBooks(parts: RunParts): Promise<OpenBooks> {
   };
   for (const warning of [...replayWarning(plan.config), ...plan.warnings, ...job.warnings])
     warn(warning);
-  return { ledger, account, warn, ...present({ earlier }) };
+  return { ledger, account, charges, warn, ...present({ earlier }) };
 }
 
-async function openLedger({ job, plan, context }: RunParts): Promise<Omit<OpenBooks, 'warn'>> {
-  const { config, labels } = plan;
+async function openLedger(
+  { job, plan, context }: RunParts,
+  charges: Charges,
+): Promise<Omit<OpenBooks, 'warn' | 'charges'>> {
+  const { config, labels, pricing } = plan;
   const options = {
     ...ledgerOptions(config, context),
     stateDirectory: plan.stateDirectory,
@@ -124,6 +129,8 @@ async function openLedger({ job, plan, context }: RunParts): Promise<Omit<OpenBo
       ...options,
       id: plan.runId,
       atSeconds: job.startSeconds,
+      // A live service has not answered yet: what was measured keeps the prices that it had.
+      charge: pricing.feeds.length > 0 ? undefined : (interval) => charges.charge(interval),
     });
     return { ...resumed, earlier: resumed.stored.facts };
   }
@@ -177,7 +184,6 @@ async function openSession(parts: RunUnderWay): Promise<Session> {
 
 interface RunStages {
   readonly pipeline: Pipeline;
-  readonly charges: Charges;
   readonly progress: ProgressLine | undefined;
   readonly budget: BudgetGuard | undefined;
   readonly views: Views | undefined;
@@ -195,8 +201,7 @@ async function joinStages(
 ): Promise<RunStages> {
   const { job, plan, marks, context } = parts;
   const { config, clock, pricing } = plan;
-  const { account, ledger, warn } = books;
-  const charges = await pricing.openCharges();
+  const { account, ledger, charges, warn } = books;
   const transfer = openTransferMeter(config);
   const machine = noteMachine(ledger).catch(() => undefined);
   const feeding = new AbortController();
@@ -229,7 +234,7 @@ async function joinStages(
     },
   });
   const views = await openRunViews(parts, ledger.run, { warn, budget });
-  return { pipeline, charges, progress, budget, views, transfer, machine, feeding };
+  return { pipeline, progress, budget, views, transfer, machine, feeding };
 }
 
 type OpenSession = RunParts &
@@ -265,7 +270,6 @@ async function closeSession(session: OpenSession, end: JobEnd): Promise<number> 
   const { endOfRun: deliverEnd } = await session.ending;
   await deliverEnd({
     ...session,
-    charges: stages.charges,
     counts,
     machine: await inTime(stages.machine),
     end: { ...end, exitCode },

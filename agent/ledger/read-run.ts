@@ -131,23 +131,34 @@ export interface RefilledJournal extends RefilledRun {
 }
 
 /**
- * Folds a stored run's journal into a new account: its books are those that were measured. `columns` are told all of it.
+ * Folds a stored run's journal into a new account: its books are those that were measured, its intervals charged anew by
+ * `charge` where there is one. `columns` are told all of it.
  * @throws LedgerError when the run cannot be read.
  */
 export async function refillAccount(
   stateDirectory: string,
   id: string,
-  columns?: ColumnsWriter,
+  {
+    columns,
+    charge,
+  }: { readonly columns?: ColumnsWriter; readonly charge?: ChargeInterval | undefined } = {},
 ): Promise<RefilledJournal> {
   const path = runJournalPath(stateDirectory, id);
   const fold = createFold(path, columns === undefined ? {} : { columns });
-  const journalEnd = await readInto(path, fold, { breathe: () => columns?.written() });
+  const breathe = (): Promise<void> | undefined => columns?.written();
+  const journalEnd = await readInto(path, fold, {
+    breathe,
+    ...(charge === undefined ? {} : { charge }),
+  });
   return { ...fold.end(journalEnd.damage), journalEnd };
 }
 
+/** What an interval costs and emits; it is booked by being asked for. */
+export type ChargeInterval = (interval: Interval) => Charge;
+
 /** What charges intervals anew: one by one, or a block of columns at once, which comes to the same. */
 interface Charges {
-  charge(interval: Interval): Charge;
+  readonly charge: ChargeInterval;
   chargeRows(columns: IntervalColumns, span: RowSpan, uuidOf: (device: number) => string): void;
 }
 
@@ -253,7 +264,7 @@ function readInto(
     charge,
     breathe,
   }: {
-    readonly charge?: (interval: Interval) => Charge;
+    readonly charge?: ChargeInterval;
     readonly breathe?: () => Promise<void> | undefined;
   },
 ): Promise<RecordsEnd> {

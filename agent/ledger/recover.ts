@@ -48,7 +48,7 @@ async function recoverRun(stateDirectory: string, id: string): Promise<RunSummar
   // Another recovery may have been here between the look and the lock.
   if ((await readSummary(stateDirectory, id)) !== undefined) return undefined;
   const columns = createColumnsWriter(runColumnsPath(stateDirectory, id));
-  const refilled = await refillAccount(stateDirectory, id, columns);
+  const refilled = await refillAccount(stateDirectory, id, { columns });
   const end = endOf(refilled);
   const { journalEnd, stored } = refilled;
   const { closed, run } = stored;

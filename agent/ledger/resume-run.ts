@@ -9,7 +9,7 @@ import { createColumnsWriter } from './columns-writer.ts';
 import { journalFile } from './journal-file.ts';
 import { LedgerError } from './ledger-error.ts';
 import { lockForWriting } from './lock.ts';
-import { refillAccount, type StoredRun } from './read-run.ts';
+import { refillAccount, type ChargeInterval, type StoredRun } from './read-run.ts';
 import type { LedgerRecord } from './records.ts';
 import { openRunJournal, runLedger, type RunLedger, type RunLedgerOptions } from './run-ledger.ts';
 import { runColumnsPath, runJournalPath, unwritable } from './state-dir.ts';
@@ -24,17 +24,25 @@ export interface ResumedRun {
 }
 
 /**
- * Opens the books of an earlier run again. The hole between its end and `atSeconds` becomes a gap of every device.
+ * Opens the books of an earlier run again. The hole between its end and `atSeconds` becomes a gap of every device. What
+ * was measured before is charged by `charge` where there is one: tiers and peaks go on from all of the run.
  * @throws LedgerError when the run does not exist, cannot be read or written, or has a living writer.
  */
 export async function resumeRunLedger(
-  options: RunLedgerOptions & { readonly id: string; readonly atSeconds: Instant },
+  options: RunLedgerOptions & {
+    readonly id: string;
+    readonly atSeconds: Instant;
+    readonly charge?: ChargeInterval | undefined;
+  },
 ): Promise<ResumedRun> {
-  const { stateDirectory, id, atSeconds } = options;
+  const { stateDirectory, id, atSeconds, charge } = options;
   const file = await openLocked(runJournalPath(stateDirectory, id), id);
   try {
     const columns = createColumnsWriter(runColumnsPath(stateDirectory, id));
-    const { account, stored, journalEnd } = await refillAccount(stateDirectory, id, columns);
+    const { account, stored, journalEnd } = await refillAccount(stateDirectory, id, {
+      columns,
+      charge,
+    });
     const { goodBytes, nextSequence } = journalEnd;
     // Damage is to be said at every reading, and only the journal shows it.
     if (stored.warnings.length > 0) void columns.abandon();

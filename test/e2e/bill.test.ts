@@ -165,6 +165,34 @@ test('a run keeps its steps, its idle part and what stood beside it, and a repor
   expect(dearer.per?.step?.energyCost).toBeCloseTo(2 * known(measured.per?.step?.energyCost), 12);
 });
 
+test('a resumed run goes on in the tiers and peaks of all of it: its own report is the stored one', async () => {
+  const place = open();
+  const table = Array.from({ length: 12 }, () => Array.from({ length: 24 }, () => 0));
+  const tariff = {
+    energyratestructure: [[{ rate: 0.1, max: 1e-5 }, { rate: 1 }]],
+    energyweekdayschedule: table,
+    energyweekendschedule: table,
+    flatdemandstructure: [[{ rate: 7 }]],
+    flatdemandmonths: Array.from({ length: 12 }, () => 0),
+  };
+  writeFileSync(place.path('tiers.json'), JSON.stringify(tariff));
+  const options = ['--tariff', place.path('tiers.json'), '--tariff-time-zone', 'UTC', '--quiet'];
+  await place.run(['run', '--name', 'long', ...options, '--', 'sleep', '1']);
+  const file = place.path('resumed.json');
+  const resumed = await place.run(
+    ['run', '--resume', 'long', ...options, '--report-json', file].concat('--', 'sleep', '1'),
+  );
+  expect(resumed.code, resumed.stderr).toBe(0);
+  const told = parseReport(readFileSync(file, 'utf8'), file);
+  // About 200 J: the first 36 J cost 0.10 per kWh, all others 1.
+  expect(told.cost.periods?.map(({ pricePerKilowattHour }) => pricePerKilowattHour)).toEqual([
+    0.1, 1, 1,
+  ]);
+  const stored = await jsonOf(place, ['long']);
+  expect(told.cost).toEqual(stored.cost);
+  expect(told.energy).toEqual(stored.energy);
+});
+
 test('a live run tells which of its GPUs sat idle', async () => {
   const place = open({ gpus: [{ utilizationPercent: 0 }, { utilizationPercent: 70 }] });
   const job = ['--report-json', 'r.json', '--quiet', '--', 'sleep', '3'];
