@@ -1,8 +1,9 @@
 // The options that price a run, as the ledger keeps them: a report re-opens them, and may be told to change some.
 
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { resolveStored } from '../config.ts';
+import { resolveStored, UsageError } from '../config.ts';
 import { OPTIONS, type Config } from '../options.ts';
 import { present } from '../report/present.ts';
 import type { ReportOptionChange } from '../report/report.ts';
@@ -58,15 +59,31 @@ export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> 
   ),
 });
 
-/** What was kept, with what is asked for now in its place. @throws UsageError when a ledger holds what no option takes */
+/**
+ * What was kept, with what is asked for now in its place.
+ * @throws UsageError when a ledger holds what no option takes, and for a kept file that is not there any more
+ */
 export async function keptPricing(facts: unknown, asked: Config): Promise<Config> {
   const kept: Partial<Record<Key, unknown>> = { ...(await resolveStored(facts)) };
   for (const [key, replaced] of Object.entries(REPLACED)) {
     if (asked[key as Key] === undefined) continue;
     for (const other of replaced) delete kept[other];
   }
+  for (const key of FILE_KEYS) refuseLost(key, asked[key] === undefined ? kept[key] : undefined);
   return { ...(kept as Config), ...asked };
 }
+
+function refuseLost(key: Key, path: unknown): void {
+  if (typeof path !== 'string' || existsSync(path)) return;
+  const flag = flagOf(key);
+  const others = Object.entries(REPLACED).filter(([, replaced]) => replaced.includes(key));
+  const mends = [flag, ...others.map(([other]) => flagOf(other as Key))].join(' or ');
+  throw new UsageError(
+    `${flag} ${path}, which the run was priced with, is not there any more. Put it back, or give ${mends} for another.`,
+  );
+}
+
+const flagOf = (key: Key): string => OPTIONS[key].flags.split(' ')[0] ?? key;
 
 /** The pricing options in which what is asked for now differs from what was kept. @throws as keptPricing */
 export async function changedPricing(
@@ -78,8 +95,7 @@ export async function changedPricing(
   return PRICING_KEYS.flatMap((key) => {
     const [before, after] = [wordOf(kept[key]), wordOf(now[key])];
     if (before === after) return [];
-    const [option = key] = OPTIONS[key].flags.split(' ');
-    return [{ option, ...present({ before, after }) }];
+    return [{ option: flagOf(key), ...present({ before, after }) }];
   });
 }
 

@@ -1,11 +1,11 @@
 // A stored run as a report: as its books were kept, or under another tariff, zone or PUE, as if measured so.
 
 import { openClock } from '../clock.ts';
-import { readRunFacts, rechargeAccount } from '../ledger/read-run.ts';
+import { readRunFacts, rechargeAccount, type StoredRun } from '../ledger/read-run.ts';
 import type { Config } from '../options.ts';
 import { present } from '../report/present.ts';
 import { changesOf } from '../report/repriced.ts';
-import type { Report } from '../report/report.ts';
+import type { Report, ReportBill } from '../report/report.ts';
 import { parseBill, parseMachine } from '../report/schema.ts';
 import type { Context } from './context.ts';
 import { changedPricing, isRepriced, keptPricing } from './kept-pricing.ts';
@@ -47,20 +47,33 @@ export async function storedReport(
     ...(machine === undefined ? {} : { machine }),
   });
   return {
-    report: await asRepriced(report, facts, config),
+    report: await asRepriced(report, stored, config),
     ...present({ profile: charges.profile }),
   };
 }
 
-/** The report with what it was before, where that is not what it is now. */
+/** The report with what it was before, where that is not what it is now: other prices, or files that say other ones. */
 async function asRepriced(
   report: Report,
-  facts: Readonly<Record<string, unknown>>,
+  { facts, closed }: StoredRun,
   asked: Config,
 ): Promise<Report> {
-  if (!isRepriced(asked)) return report;
   const options = await changedPricing(facts['pricing'], asked);
-  const repriced = { ...report, repriced: present({ options, before: parseBill(facts['bill']) }) };
+  const before = closed ? parseBill(facts['bill']) : undefined;
+  const repriced = {
+    ...report,
+    repriced: present({ options, before: before && ofSameEnergy(before, report) }),
+  };
   // A config file may ask for what the run was measured under.
   return options.length > 0 || changesOf(repriced).length > 0 ? repriced : report;
 }
+
+/** A bill that is of this run's energy: one that was resumed and killed has kept that of its beginning. */
+function ofSameEnergy(bill: ReportBill, { energy }: Report): ReportBill | undefined {
+  const itJoulesOf = ({ facilityJoules, powerUsageEffectiveness }: ReportBill['energy']): number =>
+    (facilityJoules ?? 0) / powerUsageEffectiveness;
+  const difference = Math.abs(itJoulesOf(bill.energy) - itJoulesOf(energy));
+  return difference <= itJoulesOf(energy) * ROUNDING ? bill : undefined;
+}
+
+const ROUNDING = 1e-9;

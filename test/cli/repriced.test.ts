@@ -15,12 +15,15 @@ import { reportOf } from '../../agent/cli/reporting.ts';
 import { closeRun } from '../../agent/cli/run-end.ts';
 import { storedReport } from '../../agent/cli/stored.ts';
 import { openClock } from '../../agent/clock.ts';
+import { resumeRunLedger } from '../../agent/ledger/resume-run.ts';
 import { createRunLedger } from '../../agent/ledger/run-ledger.ts';
 import { runColumnsPath } from '../../agent/ledger/state-dir.ts';
 import type { Config } from '../../agent/options.ts';
+import { changesOf } from '../../agent/report/repriced.ts';
 import type { Report } from '../../agent/report/report.ts';
 import { replaySource } from '../../agent/source/replay.ts';
 import { instant } from '../../agent/units.ts';
+import { interval, START } from '../account-doubles.ts';
 import { temporaryDirectory } from '../ledger/temporary.ts';
 
 const context = {
@@ -248,6 +251,56 @@ describe('a run measured under A and priced anew under B', () => {
       expect(relative(gramsOf(anew.carbon), gramsOf(carbon)), to).toBeLessThan(1e-5);
       expect(anew.cost.periods?.length).toBe(cost.periods?.length);
     }
+  });
+});
+
+describe('a run whose tariff is not what it was', () => {
+  test('says what that changed, though nothing was asked for', async () => {
+    await using directory = await temporaryDirectory();
+    const place = furnish(directory.path, CHANGE - 3600);
+    const config = under(place)['series'] ?? {};
+    const { id, report } = await measure(place, config);
+    expect((await repriced(place, id, {})).repriced).toBeUndefined();
+    writeFileSync(place.path('series.csv'), SERIES.replaceAll(',140', ',150'));
+    const anew = await repriced(place, id, {});
+    expect(anew.repriced?.options).toEqual([]);
+    expect(anew.repriced?.before?.cost.energyCost).toBe(report.cost.energyCost);
+    expect(changesOf(anew).map(({ label }) => label)).toEqual(['Price', 'Energy cost']);
+  });
+
+  test('is refused where the file is gone, and priced by another', async () => {
+    await using directory = await temporaryDirectory();
+    const place = furnish(directory.path, CHANGE - 3600);
+    const { id } = await measure(place, under(place)['series'] ?? {});
+    rmSync(place.path('series.csv'));
+    await expect(repriced(place, id, {})).rejects.toThrow(
+      `--tariff ${place.path('series.csv')}, which the run was priced with, is not there any more. Put it back, or give --tariff or --price for another.`,
+    );
+    const { cost } = await repriced(place, id, { price: 0.2, currency: 'EUR' });
+    expect(cost.pricePerKilowattHourMean).toBe(0.2);
+  });
+
+  test('that was resumed and killed is not held against what its beginning cost', async () => {
+    await using directory = await temporaryDirectory();
+    const place = furnish(directory.path, CHANGE - 3600);
+    const { id, report } = await measure(place, {});
+    const ended = Date.parse(report.run.endTime) / 1e3;
+    const { ledger } = await resumeRunLedger({
+      stateDirectory: place.stateDirectory,
+      writer: { version: 'test', pid: 1 },
+      flushSeconds: 1,
+      onFault: (fault) => expect(fault).toBeUndefined(),
+      id,
+      atSeconds: instant(ended),
+    });
+    const uuid = report.devices[0]?.uuid ?? '';
+    const more = interval({ uuid, at: ended - START, energyJoules: 9e5 });
+    await ledger.addSlot([more]);
+    // As `recover` closes it: without a bill.
+    await ledger.close({ endSeconds: more.endSeconds });
+    const anew = await repriced(place, id, { pue: 1.5 });
+    expect(anew.energy.gpuJoules).toBeGreaterThan(report.energy.gpuJoules ?? NaN);
+    expect(anew.repriced).toEqual({ options: [{ option: '--pue', after: 1.5 }] });
   });
 });
 
