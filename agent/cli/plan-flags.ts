@@ -166,8 +166,8 @@ function deploymentOf(flags: Flags): Partial<NonNullable<Plan['deployment']>> | 
 function waterOf({ wue, ewif }: Config): Plan['water'] {
   if (wue === undefined && ewif === undefined) return undefined;
   return {
-    ...(wue === undefined ? {} : { wueLitersPerKilowattHour: exactly(wue) }),
-    ...(ewif === undefined ? {} : { ewifLitersPerKilowattHour: exactly(ewif) }),
+    ...(wue === undefined ? {} : { wueLitresPerKilowattHour: exactly(wue) }),
+    ...(ewif === undefined ? {} : { ewifLitresPerKilowattHour: exactly(ewif) }),
   };
 }
 

@@ -290,8 +290,8 @@ const PLANS = {
       wattHoursPerRequest: range(0.04, 0.1, 0.4),
     },
     water: {
-      wueLitersPerKilowattHour: range(0.2, 1, 1.9),
-      ewifLitersPerKilowattHour: range(1, 3, 4.5),
+      wueLitresPerKilowattHour: range(0.2, 1, 1.9),
+      ewifLitresPerKilowattHour: range(1, 3, 4.5),
     },
     embodied: {
       kilogramsPerGpu: exactly(164),

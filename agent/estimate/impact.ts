@@ -227,7 +227,7 @@ function intensityFigure(grid: PlanGrid | undefined): Figure[] {
 
 /** Water = E_IT · (WUE + PUE · EWIF): WUE counts per IT energy, never per energy that PUE has inflated. */
 function waterSection(basis: Basis, energy: EnergyParts): Section[] {
-  const { wueLitersPerKilowattHour: wue, ewifLitersPerKilowattHour: ewif } = basis.plan.water ?? {};
+  const { wueLitresPerKilowattHour: wue, ewifLitresPerKilowattHour: ewif } = basis.plan.water ?? {};
   if (wue === undefined && ewif === undefined) return [];
   const pue = basis.powerUsageEffectiveness.value;
   const perIt = sumOf(wue ?? exactly(0), productOf(pue, ewif ?? exactly(0)));
@@ -237,7 +237,7 @@ function waterSection(basis: Basis, energy: EnergyParts): Section[] {
   const it = sumOf(energy.computeIt, energy.deploymentIt ?? exactly(0));
   const figures: Figure[] = [
     {
-      key: 'waterLiters',
+      key: 'waterLitres',
       label: 'Training and serving',
       value: productOf(it, perIt),
       unit: 'L',

@@ -145,8 +145,8 @@ export interface Plan {
   readonly deployment?: Deployment | undefined;
   readonly water?:
     | {
-        readonly wueLitersPerKilowattHour?: Range | undefined;
-        readonly ewifLitersPerKilowattHour?: Range | undefined;
+        readonly wueLitresPerKilowattHour?: Range | undefined;
+        readonly ewifLitresPerKilowattHour?: Range | undefined;
       }
     | undefined;
   /** Making the GPUs; what is absent is that of the GPU's model, 4 years and use all the time. */
@@ -328,8 +328,8 @@ const planFile: z.ZodType<Plan> = z.strictObject({
     .optional(),
   water: z
     .strictObject({
-      wueLitersPerKilowattHour: quantity.optional(),
-      ewifLitersPerKilowattHour: quantity.optional(),
+      wueLitresPerKilowattHour: quantity.optional(),
+      ewifLitresPerKilowattHour: quantity.optional(),
     })
     .optional(),
   embodied: z

@@ -116,7 +116,7 @@ describe('by flags alone', () => {
     expect(compute?.high).toBeCloseTo(720, 9);
     expect(plan['cost']?.['hardwareCost']?.mid).toBe(2000);
     // (500 kWh + 30 kWh) · (1 + 1.2 · 2).
-    expect(plan['water']?.['waterLiters']?.mid).toBeCloseTo(530 * 3.4, 9);
+    expect(plan['water']?.['waterLitres']?.mid).toBeCloseTo(530 * 3.4, 9);
     const grams = plan['carbon']?.['intensityGramsPerKilowattHour']?.mid ?? NaN;
     expect(plan['carbon']?.['sciGramsPerRequest']?.mid).toBeCloseTo(0.003 * 1.2 * grams, 9);
     expect(plan['carbon']?.['sciGramsPerRequest']?.note).toContain('operation alone');
@@ -163,13 +163,13 @@ describe('by flags alone', () => {
     expect(plan['cost']?.['peopleCost']?.mid).toBe(7);
     const watered = file(
       'watered.yml',
-      'name: x\ntraining: [{ kind: energy, energyKilowattHours: 100 }]\nwater: { wueLitersPerKilowattHour: 1 }\n',
+      'name: x\ntraining: [{ kind: energy, energyKilowattHours: 100 }]\nwater: { wueLitresPerKilowattHour: 1 }\n',
     );
-    expect((await numbers(watered))['water']?.['waterLiters']).toMatchObject({
+    expect((await numbers(watered))['water']?.['waterLitres']).toMatchObject({
       mid: 100,
       note: "the site's alone: give EWIF for the power stations'",
     });
-    expect((await numbers(watered, '--ewif', '2'))['water']?.['waterLiters']?.mid).toBe(300);
+    expect((await numbers(watered, '--ewif', '2'))['water']?.['waterLitres']?.mid).toBe(300);
     const placed = file(
       'placed.yml',
       'name: x\ntraining: [{ kind: energy, energyKilowattHours: 100 }]\ngramsPerKilowattHour: 400\nmarketGramsPerKilowattHour: 9\n',

@@ -296,9 +296,9 @@ describe('impact', () => {
   test('water is E_IT · (WUE + PUE · EWIF)', () => {
     const plan = estimatePlan({
       ...gpuPlan,
-      water: { wueLitersPerKilowattHour: exactly(1), ewifLitersPerKilowattHour: exactly(2) },
+      water: { wueLitresPerKilowattHour: exactly(1), ewifLitresPerKilowattHour: exactly(2) },
     });
-    expect(mid(plan, 'water', 'waterLiters')).toBeCloseTo(400 * (1 + 1.5 * 2), 9);
+    expect(mid(plan, 'water', 'waterLitres')).toBeCloseTo(400 * (1 + 1.5 * 2), 9);
   });
 
   test('1000 kg over 4 years of full use are 28.54 g per hour', () => {
