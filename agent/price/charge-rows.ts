@@ -32,8 +32,10 @@ export function chargeRows(columns: IntervalColumns, { from, to }: RowSpan, by: 
     const end = instant((numbers.endSeconds[row] ?? NaN) + offset);
     const energy = toKilowattHours((numbers.energyJoules[row] ?? NaN) * effectiveness);
     const price = end > start ? priceOver(start, end) : undefined;
-    if (price === undefined) chargeOne(columns, row, { start, end }, by);
-    else {
+    if (price === undefined) {
+      chargeOne(columns, row, { start, end }, by);
+      period = undefined;
+    } else {
       if (energy !== 0) {
         if (period === undefined || !belongsTo(period, start, end, price))
           period = ledger.periodOf(start, end, price);

@@ -14,7 +14,10 @@ interface PricePeriod {
 /** Adds up energy price by price, of any number of devices, in about the order of time. */
 export interface PriceLedger {
   add(slice: PricedSlice): void;
-  /** The period that energy of that time and price belongs to, to be added to by `addToPeriod`. */
+  /**
+   * The period that energy of that time and price belongs to, to be added to by `addToPeriod`: for what comes next too,
+   * while it belongs there and nothing else is added.
+   */
   periodOf(start: Instant, end: Instant, price: number): OpenPeriod;
   /** In time order. Energy without a price is in none of them. */
   periods(): PricePeriod[];
@@ -44,7 +47,14 @@ export function openPriceLedger(): PriceLedger {
   const byPrice = new Map<number, OpenPeriod[]>();
   // As they began, which is nearly their order in time.
   const all: OpenPeriod[] = [];
+  let newest: OpenPeriod | undefined;
   const periodOf = (start: Instant, end: Instant, price: number): OpenPeriod => {
+    // Stretches of one price may come to touch: the one that was added to last goes on, whoever asks, and however often.
+    if (newest === undefined || !belongsTo(newest, start, end, price))
+      newest = findOrOpen(start, end, price);
+    return newest;
+  };
+  const findOrOpen = (start: Instant, end: Instant, price: number): OpenPeriod => {
     const periods = byPrice.get(price) ?? [];
     byPrice.set(price, periods);
     // A late interval (a bridged gap) belongs to an earlier stretch of its price; mostly it is the newest.
