@@ -21,6 +21,7 @@ import { openAgentRuns, type AgentRuns } from './agent-runs.ts';
 import type { Context } from './context.ts';
 import { liveUntilSignal } from './live.ts';
 import { pricingFacts } from './kept-pricing.ts';
+import { monthUseIn, monthUseNoter } from './month-use.ts';
 import { openPricing } from './pricing.ts';
 import { chooseSources, LIVE_PLAY, migParentsIn } from './sources.ts';
 import { ledgerOptions, stateDirectory } from './state.ts';
@@ -73,6 +74,8 @@ export const agentCommand: CommandSpec = {
       pipeline: () => pipeline,
       migParents: () => migParentsIn(sources),
     });
+    const charges = await pricing.openCharges(monthUseIn(ledger.facts));
+    const noteMonthUse = monthUseNoter(charges, ledger, clock);
     const notifier = await openNotifier(context.environment, (line) => warn(context, line));
     try {
       await using _socket = await openSocket(directory, runs, context);
@@ -82,14 +85,17 @@ export const agentCommand: CommandSpec = {
         context,
         clock,
         pricing,
-        charges: await pricing.openCharges(),
+        charges,
         account: ledger.account,
         ledger,
         sources,
         stateDirectory: directory,
         live: config.trace === undefined,
         additions: { openRuns: () => runs.open(), jobs: () => jobs.snapshot() },
-        recordAlso: () => jobs.record(),
+        recordAlso: () => {
+          noteMonthUse();
+          return jobs.record();
+        },
         onPipeline: (joined) => {
           pipeline = joined;
         },
@@ -105,6 +111,7 @@ export const agentCommand: CommandSpec = {
     } finally {
       notifier.stopping();
       await runs[Symbol.asyncDispose]();
+      noteMonthUse({ isLast: true });
       await ledger.close();
     }
     return 0;

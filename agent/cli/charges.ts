@@ -10,7 +10,7 @@ import { chargeInterval } from '../price/charge.ts';
 import { chargeRows } from '../price/charge-rows.ts';
 import type { DemandCost } from '../price/demand.ts';
 import { openPriceLedger } from '../price/periods.ts';
-import { createPricer } from '../price/pricer.ts';
+import { createPricer, type MonthUse } from '../price/pricer.ts';
 import type { Tariff } from '../price/tariff.ts';
 import type { PricePeriodFacts } from '../report/input.ts';
 import { createPowerProfile, type PowerProfile } from '../report/profile.ts';
@@ -31,9 +31,11 @@ export interface Charges {
   readonly profile?: PowerProfile;
   /** What the run's peaks cost so far; empty where the tariff has no demand charge. */
   demand(): readonly DemandCost[];
+  /** How far the months' tiers are filled; empty where the tariff has none. */
+  monthUse(): readonly MonthUse[];
 }
 
-/** Opens the charging under a tariff and a grid. */
+/** Opens the charging under a tariff and a grid, its tiers filled as `use` says. */
 export async function openCharges(
   parts: {
     readonly tariff: Tariff;
@@ -41,13 +43,14 @@ export async function openCharges(
     readonly powerUsageEffectiveness: number;
   },
   config: Config,
+  use: readonly MonthUse[] = [],
 ): Promise<Charges> {
   const { tariff, grid, powerUsageEffectiveness } = parts;
   const demand =
     tariff.demand === undefined
       ? undefined
       : (await import('../price/demand.ts')).createDemandMeter(tariff, config.demandMinutes);
-  const pricer = createPricer(tariff);
+  const pricer = createPricer(tariff, use);
   const ledger = openPriceLedger();
   const rowPricing = {
     pricer,
@@ -81,6 +84,7 @@ export async function openCharges(
     },
     periods: () => ledger.periods(),
     demand: () => demand?.costs() ?? [],
+    monthUse: () => pricer.use(),
   };
 }
 

@@ -12,6 +12,7 @@ import { locateStateDirectory } from '../ledger/state-dir.ts';
 import type { Provenance, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import { flatTariff } from '../price/flat.ts';
+import type { MonthUse } from '../price/pricer.ts';
 import type { Tariff } from '../price/tariff.ts';
 import { instant, type Instant } from '../units.ts';
 import type { Charges, GridOrReason } from './charges.ts';
@@ -29,8 +30,8 @@ export interface Pricing {
   readonly warnings: readonly Warning[];
   /** Live services behind tariff and grid; nothing has been asked of them yet. */
   readonly feeds: readonly Feed[];
-  /** Opens the charging of one run or report: tiers remember the month's energy, so each has its own. */
-  openCharges(): Promise<Charges>;
+  /** Opens the charging of one run or report: tiers remember the month's energy, so each has its own, from `use` on. */
+  openCharges(use?: readonly MonthUse[]): Promise<Charges>;
   /** When a price or an intensity next changes. */
   nextChange(time: Instant): Instant | undefined;
 }
@@ -75,10 +76,10 @@ export async function openPricing(
     ...(inputs === undefined ? {} : { inputs }),
     warnings: tariff.notes ?? [],
     feeds,
-    async openCharges() {
+    async openCharges(use) {
       // Not at the top of the file: a wrapped command starts before anything is charged.
       const { openCharges } = await import('./charges.ts');
-      return openCharges({ tariff, grid, powerUsageEffectiveness: pue }, config);
+      return openCharges({ tariff, grid, powerUsageEffectiveness: pue }, config, use);
     },
     nextChange: (time) =>
       earliest(

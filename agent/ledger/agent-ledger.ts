@@ -44,6 +44,8 @@ export interface AgentLedgerOptions {
 
 /** The agent's open books. */
 export interface AgentLedger extends LedgerWriter {
+  /** What earlier agents noted with `addFacts`, the last of each. */
+  readonly facts: Facts;
   /** What the last agent kept of attribution, oldest first. */
   readonly attribution: readonly object[];
   /** Writes down what attribution changed; call it right after the slot that changed it. */
@@ -60,6 +62,8 @@ export interface AgentLedger extends LedgerWriter {
   /** Syncs and lets go of the state directory; false when part stayed in memory. Never rejects. */
   close(): Promise<boolean>;
 }
+
+type Facts = Readonly<Record<string, unknown>>;
 
 // A few seconds of reading at a restart, and a few hours of eight GPUs.
 const SEGMENT_BYTES = 16 * 1024 * 1024;
@@ -90,6 +94,7 @@ class SegmentedLedger {
   readonly #account: Account;
   readonly #chargesAnew: ChargesAnew;
   #attribution: () => readonly object[];
+  #facts: Facts;
   readonly #lock: AsyncDisposable;
   readonly #numbers: ReturnType<typeof createDeviceNumbers>;
   #number: number;
@@ -108,6 +113,7 @@ class SegmentedLedger {
     this.#account = account;
     this.#chargesAnew = restored.chargesAnew;
     this.#attribution = () => attribution;
+    this.#facts = restored.facts;
     this.#lock = lock;
     this.#number = number;
     this.#numbers = createDeviceNumbers(account.toCheckpoint().devices);
@@ -123,6 +129,11 @@ class SegmentedLedger {
       account: this.#account,
       chargesAnew: this.#chargesAnew,
       attribution: this.#attribution(),
+      facts: this.#facts,
+      addFacts: (facts) => {
+        this.#facts = { ...this.#facts, ...facts };
+        return writer.addFacts(facts);
+      },
       addAttribution: (record) =>
         this.#journal.append({ kind: 'attribution', record } satisfies LedgerRecord),
       keepAttribution: (toCheckpoint) => {
@@ -175,6 +186,7 @@ class SegmentedLedger {
         currency: this.#options.currency,
       },
       ...this.#numbers.all().map((line) => ({ kind: 'device' as const, ...line })),
+      { kind: 'facts', facts: this.#facts },
     ];
     for (const record of head) void journal.append(record, true);
     return this.#checkpoint(journal);
@@ -252,6 +264,7 @@ async function restore(
   const from = await newestWithCheckpoint(paths);
   let account = createAccount(run);
   let attribution: object[] = [];
+  let facts: Facts = {};
   let headCurrency: string | undefined;
   let currencyBefore: string | undefined;
   for (const path of paths.slice(from)) {
@@ -263,13 +276,14 @@ async function restore(
         account = createAccount(run, event.checkpoint);
         attribution = [];
       } else if (event.kind === 'attribution') attribution.push(event.record);
+      else if (event.kind === 'facts') facts = { ...facts, ...event.facts };
       else if (carriesTotals(event)) replay(account, event);
     });
     for (const warning of damageWarnings(path, end.damage)) account.addWarning(warning);
   }
   // A ledger of an older Wattmeter does not say: its money is taken to be in the same.
   const isOtherCurrency = currencyBefore !== undefined && currencyBefore !== currency;
-  return { ...startCharges(account, run, isOtherCurrency), attribution };
+  return { ...startCharges(account, run, isOtherCurrency), attribution, facts };
 }
 
 /** Warnings that restoring gave are the new account's as well. */
@@ -292,6 +306,7 @@ interface Restored {
   readonly chargesAnew: ChargesAnew;
   /** Records since the newest checkpoint, which is followed by all of it. */
   readonly attribution: readonly object[];
+  readonly facts: Facts;
 }
 
 /** Windows and warnings belonged to the agent that died. */

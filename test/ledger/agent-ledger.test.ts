@@ -107,6 +107,24 @@ describe('an agent that starts again', () => {
     await ledger.close();
   });
 
+  test('knows what it had noted, the last of each, after a rotation too', async () => {
+    await using state = await temporaryDirectory();
+    let now = START;
+    const ledger = await openAgent(state.path, { now: () => instant(now) });
+    await introduce(ledger, ['GPU-a']);
+    expect(ledger.facts).toEqual({});
+    await ledger.addFacts({ pricing: { pue: 1.2 }, monthUse: [1] });
+    await ledger.addFacts({ monthUse: [2] });
+    now += 86_400;
+    await add(ledger, [interval({})]);
+    await add(ledger, [interval({ at: 1 })]);
+    expect(await segmentsOf(state.path)).toHaveLength(2);
+    await ledger.close();
+    const next = await openAgent(state.path);
+    expect(next.facts).toEqual({ pricing: { pue: 1.2 }, monthUse: [2] });
+    await next.close();
+  });
+
   test('counts money from nothing in another currency, and everything else goes on', async () => {
     await using state = await temporaryDirectory();
     const euros = await openAgent(state.path);
