@@ -1,6 +1,6 @@
 // web.config.yml over time: the newest valid reading of it. A mistake made while the exporter runs is said once and
 // the last good configuration stays in force, so that a typing error does not open what was closed; nor does a file that
-// is just being written, because only what is read twice counts.
+// is just being written, because only what is read twice counts, or one that a full disk has emptied.
 
 import { OPEN_WEB_CONFIG, readWebConfig, type WebConfig } from './web-config.ts';
 
@@ -62,7 +62,7 @@ export class WebConfigFile implements Disposable {
     if (this.#path === undefined) return;
     try {
       const config = await readWebConfig(this.#path);
-      if (this.#isStill(config.fingerprint)) this.#apply(config);
+      if (this.#isStill(config.fingerprint)) this.#take(this.#path, config);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (this.#isStill(message)) this.#complain(message);
@@ -75,6 +75,12 @@ export class WebConfigFile implements Disposable {
     const before = this.#seen;
     this.#seen = reading;
     return before === reading;
+  }
+
+  #take(path: string, config: WebConfig): void {
+    if (config.isBlank && !this.#current.isBlank)
+      this.#complain(`${path}: is empty. Write {} into it to ask for nothing of anybody.`);
+    else this.#apply(config);
   }
 
   #apply(config: WebConfig): void {

@@ -97,7 +97,8 @@ const headers = section(
 );
 
 const NO_HASH = 'must be a bcrypt hash; make one with `htpasswd -nBC 10 USER`';
-const BCRYPT_HASH = /^\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}$/;
+// Versions that can be compared with, and the costs that bcrypt has: what passes here must not fail at a scrape.
+const BCRYPT_HASH = /^\$2[aby]?\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 const DURATION = /^(?:0|\d+(?:\.\d+)?(?:ms|s|m|h))$/;
 const NO_DURATION = 'must be a duration such as 100ms or 1s, or 0';
 

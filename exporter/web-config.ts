@@ -2,7 +2,7 @@
 // changes; a mistake is one line with the place in the file and the mend.
 
 import { createHash, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 
@@ -21,12 +21,19 @@ export interface WebConfig {
   readonly users: ReadonlyMap<string, string>;
   readonly headers: Readonly<Record<string, string>>;
   readonly rateLimit?: RateLimit;
+  /** Nothing is in the file, not even `{}`. */
+  readonly isBlank: boolean;
   /** Changes when any of the files changed. */
   readonly fingerprint: string;
 }
 
 /** Without a file: plain HTTP for everybody. */
-export const OPEN_WEB_CONFIG: WebConfig = { users: new Map(), headers: {}, fingerprint: '' };
+export const OPEN_WEB_CONFIG: WebConfig = {
+  users: new Map(),
+  headers: {},
+  isBlank: true,
+  fingerprint: '',
+};
 
 type TlsFileKey = 'cert_file' | 'key_file' | 'client_ca_file';
 type TlsTextKey = 'cert' | 'key' | 'client_ca';
@@ -46,13 +53,24 @@ export async function readWebConfig(path: string): Promise<WebConfig> {
     users: new Map(Object.entries(raw.basic_auth_users)),
     headers: headersOf(raw.http_server_config?.headers),
     ...(rateLimit && { rateLimit }),
+    isBlank: content.trim() === '',
     fingerprint: fingerprintOf([content, ...Object.values(files)]),
   };
 }
 
+const MAX_FILE_BYTES = 1_048_576;
+
+/** Reads a file of an ordinary size: a pipe in its place would be waited for without end, by a thread that all files share. */
+async function readOrdinary(path: string): Promise<string> {
+  const facts = await stat(path);
+  if (!facts.isFile()) throw new Error('it is no regular file');
+  if (facts.size > MAX_FILE_BYTES) throw new Error('it is larger than 1 MiB');
+  return readFile(path, 'utf8');
+}
+
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readOrdinary(path);
   } catch (error) {
     throw new ConfigError(
       `Cannot read --web.config.file ${path} (${reasonOf(error)}). Does it exist, and may you read it?`,
@@ -99,7 +117,7 @@ async function readTlsFiles(
     if (name === undefined) continue;
     const file = resolve(dirname(path), name);
     try {
-      files[key] = await readFile(file, 'utf8');
+      files[key] = await readOrdinary(file);
     } catch (error) {
       throw new ConfigError(
         `${path}: tls_server_config.${key}: cannot read ${file} (${reasonOf(error)}). Paths are relative to the config file.`,

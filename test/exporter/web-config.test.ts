@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -283,9 +284,38 @@ describe('web.config.yml', () => {
     expect(await usersAfter('')).toBe(2);
     expect(await usersAfter('basic_auth_users: {')).toBe(2);
     expect(await usersAfter(USERS)).toBe(2);
-    expect(await usersAfter('')).toBe(2);
-    expect(await usersAfter('')).toBe(0);
+    expect(await usersAfter('{}')).toBe(2);
+    expect(await usersAfter('{}')).toBe(0);
     expect(warnings).toEqual([]);
+  });
+
+  test('opens nothing when a full disk has emptied it, and says how one would', async () => {
+    const webConfigFile = writeConfig(USERS);
+    const warnings: string[] = [];
+    using file = new WebConfigFile(webConfigFile, (text) => warnings.push(text));
+    for (const content of [USERS, USERS, '', '\n', '\n', '']) {
+      writeFileSync(webConfigFile, content);
+      await file.readAgain();
+    }
+    expect(file.current.users.size).toBe(2);
+    expect(warnings).toEqual([
+      `${webConfigFile}: is empty. Write {} into it to ask for nothing of anybody. The configuration read before stays in force.`,
+    ]);
+  });
+
+  test('that is a pipe, a folder or a file without end is refused, and not waited for', async (context) => {
+    const pipe = join(directory, 'pipe.yml');
+    execFileSync(needProgram(context, 'mkfifo'), [pipe]);
+    const endless = writeConfig(`# ${'x'.repeat(1_048_576)}`);
+    for (const [path, cause] of [
+      [pipe, 'it is no regular file'],
+      [directory, 'it is no regular file'],
+      [endless, 'it is larger than 1 MiB'],
+    ] as const) {
+      await expect(readWebConfig(path)).rejects.toThrow(
+        `Cannot read --web.config.file ${path} (${cause}).`,
+      );
+    }
   });
 
   test('stays in force as it was when a change is wrong, and that is said once', async () => {
@@ -359,6 +389,10 @@ describe('web.config.yml', () => {
       'basic_auth_users:\n  ada: hunter2\n',
       /basic_auth_users\.ada: must be a bcrypt hash; make one with/,
     ],
+    ...['$2x$10$', '$2y$03$', '$2y$32$'].map((head): [string, RegExp] => [
+      `basic_auth_users:\n  ada: "${head}${'a'.repeat(53)}"\n`,
+      /basic_auth_users\.ada: must be a bcrypt hash; make one with/,
+    ]),
     ['basic_auth_users: [ada]\n', /basic_auth_users: must map user names/],
     ['basic_auth_users:\n  ada:\n', /basic_auth_users\.ada: must be a bcrypt hash; make one with/],
     ['basic_auth_users:\n  "": x\n', /: basic_auth_users: a user without a name\. Give it one/],
