@@ -9,11 +9,13 @@ import type { Device } from '../model.ts';
 /** What reading the directory came to. */
 export type JobMappingState =
   | { readonly kind: 'read'; readonly fileCount: number }
+  /** The reading before has not come back yet. */
+  | { readonly kind: 'waiting' }
   | { readonly kind: 'unreadable'; readonly message: string };
 
 /** The newest mapping. */
 export interface JobMapping {
-  /** Reads the directory anew; where that fails the mapping says nothing. Never rejects. */
+  /** Reads the directory anew; where that fails, or hangs, the mapping says nothing. Never rejects. */
   refresh(): Promise<JobMappingState>;
   /** The jobs on a GPU; empty when nothing is said of it. */
   jobsOf(device: Pick<Device, 'index' | 'uuid'>): readonly string[];
@@ -24,26 +26,50 @@ const FILE_NAME = /^(?:(\d+)(?:\.\d+)?|GPU-[\w-]+)$/;
 const MAX_FILES = 1024;
 const MAX_FILE_BYTES = 65_536;
 
+// A directory of another machine may be slow; after so many readings that fell out its word is of the past.
+const MAX_MISSED = 10;
+
+type Jobs = ReadonlyMap<string, readonly string[]>;
+
 /** Creates a mapping over a directory; nothing is read until the first refresh. */
-export function createJobMapping(directory: string): JobMapping {
-  let jobs: ReadonlyMap<string, readonly string[]> = new Map();
+export function createJobMapping(
+  directory: string,
+  read: (directory: string) => Promise<{ jobs: Jobs; fileCount: number }> = readDirectory,
+): JobMapping {
+  let jobs: Jobs = new Map();
+  let isReading = false;
+  let missed = 0;
+  const unreadable = (why: string): JobMappingState => {
+    jobs = new Map();
+    const message = `Cannot read the job mapping ${directory}: ${why}. Does it exist, and may Wattmeter read it?`;
+    return { kind: 'unreadable', message };
+  };
   return {
     async refresh() {
+      // A directory that hangs may hold one of Node's few threads and no more: the ledger writes with the same.
+      if (isReading) {
+        missed += 1;
+        return missed < MAX_MISSED ? { kind: 'waiting' } : unreadable('it does not answer');
+      }
+      isReading = true;
       try {
-        const names = (await readdir(directory)).filter((name) => FILE_NAME.test(name));
-        jobs = await readJobs(directory, names.slice(0, MAX_FILES));
-        return { kind: 'read', fileCount: names.length };
+        const { fileCount, ...found } = await read(directory);
+        jobs = found.jobs;
+        return { kind: 'read', fileCount };
       } catch (error) {
-        jobs = new Map();
-        const why = error instanceof Error ? error.message : String(error);
-        return {
-          kind: 'unreadable',
-          message: `Cannot read the job mapping ${directory}: ${why}. Does it exist, and may Wattmeter read it?`,
-        };
+        return unreadable(error instanceof Error ? error.message : String(error));
+      } finally {
+        isReading = false;
+        missed = 0;
       }
     },
     jobsOf: ({ index, uuid }) => jobs.get(uuid) ?? jobs.get(String(index)) ?? [],
   };
+}
+
+async function readDirectory(directory: string): Promise<{ jobs: Jobs; fileCount: number }> {
+  const names = (await readdir(directory)).filter((name) => FILE_NAME.test(name));
+  return { jobs: await readJobs(directory, names.slice(0, MAX_FILES)), fileCount: names.length };
 }
 
 async function readJobs(

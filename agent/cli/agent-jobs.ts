@@ -133,6 +133,7 @@ function lookAround(parts: {
     let isSaid = false;
     const refresh = async (): Promise<void> => {
       const state = await mapping.refresh();
+      if (state.kind === 'waiting') return;
       if (state.kind === 'unreadable' && !isSaid)
         context.stderr.write(`wattmeter: ${state.message}\n`);
       isSaid = state.kind === 'unreadable';

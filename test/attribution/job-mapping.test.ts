@@ -57,6 +57,33 @@ test('a directory that cannot be read says so and maps nothing', async () => {
   expect(mapping.jobsOf(gpu(0))).toEqual([]);
 });
 
+test('a directory that hangs is asked once, holds its word for ten readings, and is heard when it answers', async () => {
+  const answers: ((jobs: ReadonlyMap<string, readonly string[]>) => void)[] = [];
+  const mapping = createJobMapping(
+    folder,
+    () =>
+      new Promise((resolve) => {
+        answers.push((jobs) => resolve({ jobs, fileCount: jobs.size }));
+      }),
+  );
+  const first = mapping.refresh();
+  answers[0]?.(new Map([['0', ['4711']]]));
+  await first;
+  const hanging = mapping.refresh();
+  for (let reading = 1; reading < 10; reading += 1)
+    expect(await mapping.refresh()).toEqual({ kind: 'waiting' });
+  expect(mapping.jobsOf(gpu(0))).toEqual(['4711']);
+  expect(await mapping.refresh()).toMatchObject({
+    kind: 'unreadable',
+    message: expect.stringContaining('it does not answer'),
+  });
+  expect(mapping.jobsOf(gpu(0))).toEqual([]);
+  expect(answers).toHaveLength(2);
+  answers[1]?.(new Map([['0', ['4712']]]));
+  expect(await hanging).toEqual({ kind: 'read', fileCount: 1 });
+  expect(mapping.jobsOf(gpu(0))).toEqual(['4712']);
+});
+
 test('what is no file is not waited for', async () => {
   mkdirSync(join(folder, '0'));
   execFileSync('mkfifo', [join(folder, '1')]);
