@@ -7,6 +7,7 @@ import { isatty } from 'node:tty';
 import type { Context, Screen } from './cli/context.ts';
 import { runProgram } from './cli/program.ts';
 import { takeTerminal } from './cli/terminal.ts';
+import { leave } from './exit.ts';
 import { readVersion } from './version.ts';
 
 const EXIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -19,7 +20,7 @@ const FULL_PIPE_PATIENCE = 200;
 const stop = new AbortController();
 const onSignal = (signal: (typeof EXIT_SIGNALS)[number]): void => {
   // The first asks for an orderly end, the second does not wait for it.
-  if (stop.signal.aborted) process.exit(EXIT_BY_SIGNAL + SIGNAL_NUMBERS[signal]);
+  if (stop.signal.aborted) end(EXIT_BY_SIGNAL + SIGNAL_NUMBERS[signal]);
   stop.abort();
 };
 for (const signal of EXIT_SIGNALS) process.on(signal, onSignal);
@@ -74,9 +75,12 @@ const context: Context = {
   ...readVersion(),
 };
 
-const code = await runProgram(process.argv.slice(2), context);
-if (isAbrupt) {
-  const { leave } = await import('./exit.ts');
-  leave(code);
+// What a file system or a name server may keep one of Node's threads waiting for; `process.exit` would wait for it too.
+const THREAD_REQUEST = /^(?:FSReq|GetAddrInfoReq|GetNameInfoReq)/;
+
+function end(exitCode: number): never {
+  const isWaiting = process.getActiveResourcesInfo().some((name) => THREAD_REQUEST.test(name));
+  return isAbrupt || isWaiting ? leave(exitCode) : process.exit(exitCode);
 }
-process.exit(code);
+
+end(await runProgram(process.argv.slice(2), context));

@@ -1,16 +1,25 @@
 // `replay`, `report` and `record`: logs of others and of our own, whole and damaged, small and large.
 
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
 import { binaryPath } from '../binary.ts';
 import { corpusPath, corpusPresent } from '../corpus.ts';
 import { mountSmallDisk } from '../ledger/small-disk.ts';
+import { needProgram } from '../system-program.ts';
 import { bundledTrace, openWorkplace, type Workplace } from './wattmeter.ts';
 
 const places: Workplace[] = [];
@@ -315,4 +324,21 @@ test('a recording of nothing leaves no file behind', async () => {
   expect(ended.code).not.toBe(0);
   expect(ended.stderr).toMatch(/^(wattmeter: [^\n]+\n)+$/);
   expect(existsSync(place.path('trace.csv'))).toBe(false);
+});
+
+test('a second signal ends it, whatever a file system keeps it waiting for', async (context) => {
+  const place = open();
+  const pipe = place.path('pipe.csv');
+  execFileSync(needProgram(context, 'mkfifo'), [pipe]);
+  await using report = place.start(['report', pipe]);
+  // Can be opened from the moment on in which somebody reads.
+  const writer = await vi.waitFor(() => openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK), {
+    timeout: 45_000,
+    interval: 50,
+  });
+  const again = setInterval(() => report.kill('SIGTERM'), 200);
+  const ended = await report.ended;
+  clearInterval(again);
+  closeSync(writer);
+  expect(ended.code).toBe(143);
 });
