@@ -1,7 +1,7 @@
 // The agent's ledger: one journal in segments, each with a checkpoint of the account at its head, so that a restart
 // reads one segment and goes on where the counters were. A segment is never written to again after its agent died.
 
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { access, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { createAccount, type Account, type AccountCheckpoint } from '../account.ts';
@@ -11,6 +11,7 @@ import { toUnixMilliseconds, type Instant } from '../units.ts';
 import { eachOf } from './each-of.ts';
 import { journalFile } from './journal-file.ts';
 import { Journal, type JournalStart, type Kept, type LedgerFault } from './journal.ts';
+import { causeOf } from './ledger-error.ts';
 import { readRecords, damageWarnings, type LedgerEvent } from './read-records.ts';
 import { replay } from './read-run.ts';
 import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
@@ -95,7 +96,7 @@ class SegmentedLedger {
   readonly #chargesAnew: ChargesAnew;
   #attribution: () => readonly object[];
   #facts: Facts;
-  readonly #lock: AsyncDisposable;
+  #lock: AsyncDisposable;
   readonly #numbers: ReturnType<typeof createDeviceNumbers>;
   #number: number;
   #day = 0;
@@ -170,6 +171,7 @@ class SegmentedLedger {
         // Dropped slots are in the account: a checkpoint brings the stored counters up to it.
         if (fault.kind === 'caught-up' && fault.droppedRecords > 0) void this.#checkpoint(journal);
         this.#options.onFault(fault);
+        if (fault.kind === 'failing') void this.#replaceRemoved(journal, path);
       },
     });
     return journal;
@@ -221,6 +223,24 @@ class SegmentedLedger {
       .then(() => this.#retire());
   }
 
+  /**
+   * Begins a segment anew where somebody has removed the one in use, mostly with all of the state directory: the account
+   * knows everything that was in it. Without the lock, which has gone as well, the books stay in memory.
+   */
+  async #replaceRemoved(journal: Journal, path: string): Promise<void> {
+    try {
+      if (await isThere(path)) return;
+      const lock = await lockForAgent(this.#options.stateDirectory);
+      await this.#lock[Symbol.asyncDispose]();
+      this.#lock = lock;
+      if (journal !== this.#journal) return;
+      this.#rotate();
+      this.#options.onFault({ kind: 'caught-up', path, droppedRecords: 0 });
+    } catch {
+      // The failure of the journal has been said.
+    }
+  }
+
   /** Deletes segments that are past their time; never the newest two, one of which has the newest whole checkpoint. */
   async #retire(): Promise<void> {
     const { stateDirectory, retainSeconds, now } = this.#options;
@@ -243,6 +263,16 @@ async function createSegment(path: string): Promise<JournalStart> {
   const file = await open(path, 'w', FILE_MODE);
   await syncDirectory(dirname(path));
   return { file: journalFile(file), lengthBytes: 0, nextSequence: 0 };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (causeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function segmentNames(directory: string): Promise<string[]> {

@@ -29,7 +29,11 @@ export function journalFile(handle: FileHandle): JournalFile {
       }
     },
     truncate: (lengthBytes) => handle.truncate(lengthBytes),
-    sync: () => handle.datasync(),
+    async sync() {
+      await handle.datasync();
+      // What is written to a file without a name is lost with its writer, however well it is synced.
+      if ((await handle.stat()).nlink === 0) throw new Error('somebody has removed it');
+    },
     close: () => handle.close(),
   };
 }

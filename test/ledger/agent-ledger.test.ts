@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:
 import { join } from 'node:path';
 
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { createAccount } from '../../agent/account.ts';
 import { openAgentLedger, type AgentLedger } from '../../agent/ledger/agent-ledger.ts';
@@ -21,6 +21,7 @@ interface Options {
   readonly retainSeconds?: number;
   readonly now?: () => Instant;
   readonly heldBytesLimit?: number;
+  readonly flushSeconds?: number;
   readonly onFault?: (fault: LedgerFault) => void;
 }
 
@@ -250,6 +251,57 @@ describe('on a real disk that is full', () => {
     expect(again.account.totalsOf('GPU-a')).toEqual(ledger.account.totalsOf('GPU-a'));
     expect(again.account.totalsOf('GPU-a')?.energyJoules).toBe(1001 * 250);
     expect(again.account.books({ endSeconds: instant(START) }).warnings).toEqual([]);
+    await again.close();
+  });
+});
+
+describe('an agent whose state directory is removed', () => {
+  const removed = async (
+    path: string,
+    beforeItIsSeen: () => Promise<unknown> = async () => undefined,
+  ): Promise<{ ledger: AgentLedger; faults: LedgerFault[] }> => {
+    const faults: LedgerFault[] = [];
+    const onFault = (fault: LedgerFault): void => void faults.push(fault);
+    const ledger = await openAgent(path, { flushSeconds: 0.05, onFault });
+    await introduce(ledger, ['GPU-a']);
+    await add(ledger, [interval({})]);
+    await rm(path, { recursive: true });
+    await beforeItIsSeen();
+    await add(ledger, [interval({ at: 1 })]);
+    await vi.waitFor(() => expect(faults[0]).toMatchObject({ kind: 'failing' }), 10_000);
+    return { ledger, faults };
+  };
+
+  test('says so and begins it anew with all that was counted, kept from other agents', async () => {
+    await using state = await temporaryDirectory();
+    const path = join(state.path, 'removed');
+    const { ledger, faults } = await removed(path);
+    await vi.waitFor(() => expect(faults).toHaveLength(2), 10_000);
+    expect(faults).toMatchObject([
+      { kind: 'failing', message: expect.stringContaining('somebody has removed it') },
+      { kind: 'caught-up', droppedRecords: 0 },
+    ]);
+    await add(ledger, [interval({ at: 2 })]);
+    await expect(openAgent(path)).rejects.toThrow('another agent holds it');
+    expect(await ledger.close()).toBe(true);
+    const again = await openAgent(path);
+    expect(again.account.totalsOf('GPU-a')).toEqual(ledger.account.totalsOf('GPU-a'));
+    expect(again.account.totalsOf('GPU-a')?.energyJoules).toBe(3 * 250);
+    await again.close();
+  });
+
+  test('leaves it to the agent that has begun there since', async () => {
+    await using state = await temporaryDirectory();
+    const path = join(state.path, 'removed');
+    let other: AgentLedger | undefined;
+    const { ledger, faults } = await removed(path, async () => (other = await openAgent(path)));
+    await introduce(known(other), ['GPU-a']);
+    await add(known(other), [interval({})]);
+    expect(await ledger.close()).toBe(false);
+    expect(faults).toHaveLength(1);
+    expect(await other?.close()).toBe(true);
+    const again = await openAgent(path);
+    expect(again.account.totalsOf('GPU-a')?.energyJoules).toBe(250);
     await again.close();
   });
 });
