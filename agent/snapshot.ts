@@ -138,7 +138,11 @@ export interface Snapshot {
   readonly host?: readonly HostComponent[];
 }
 
-/** How the exporter gets the newest snapshot; undefined before the first sample. */
+/** Whether anything was read yet; until then a snapshot tells of the sources' health alone. */
+export const isSampled = ({ sources }: Snapshot): boolean =>
+  sources.some(({ sampleCount }) => sampleCount > 0);
+
+/** How the exporter gets the newest snapshot; undefined before the first source has said anything. */
 export interface SnapshotPort {
   latest(): Snapshot | undefined;
   /** Calls back after each publication; returns the unsubscriber. */

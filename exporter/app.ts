@@ -12,7 +12,7 @@ import express, {
 } from 'express';
 import { Registry } from 'prom-client';
 
-import type { RunCatalogue, SnapshotPort } from '../agent/snapshot.ts';
+import { isSampled, type RunCatalogue, type SnapshotPort } from '../agent/snapshot.ts';
 import type { Asset } from './assets.ts';
 import type { BasicAuth } from './basic-auth.ts';
 import {
@@ -79,15 +79,17 @@ function packed(text: string, request: Request, response: Response): Buffer {
 const ready =
   (snapshots: SnapshotPort): RequestHandler =>
   (_request, response) => {
-    if (snapshots.latest() === undefined) refuse(response, 503, 'Not ready: no sample yet.');
-    else refuse(response, 200, 'Wattmeter is ready.');
+    const newest = snapshots.latest();
+    if (newest !== undefined && isSampled(newest)) refuse(response, 200, 'Wattmeter is ready.');
+    else refuse(response, 503, 'Not ready: no sample yet.');
   };
 
 const snapshot =
   (snapshots: SnapshotPort): RequestHandler =>
   (_request, response) => {
     const newest = snapshots.latest();
-    if (newest === undefined) sendJson(response, 503, { error: 'No sample yet.' });
+    if (newest === undefined || !isSampled(newest))
+      sendJson(response, 503, { error: 'No sample yet.' });
     else sendJson(response, 200, { schema: 'wattmeter.snapshot/1', ...newest });
   };
 

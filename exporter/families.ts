@@ -344,12 +344,18 @@ const SHARE_FAMILIES: readonly Family[] = [
   },
 ];
 
+/** A source that is only being opened is neither up nor down. */
+function upOf({ up, sampleCount, errorsByReason }: SourceHealth): number | undefined {
+  if (up) return 1;
+  return sampleCount > 0 || Object.keys(errorsByReason).length > 0 ? 0 : undefined;
+}
+
 const HEALTH_FAMILIES: readonly Family[] = [
   {
     name: 'wattmeter_source_up',
     type: 'gauge',
-    help: 'Whether the newest read of the source succeeded: 1 or 0.',
-    ...perSource(({ up }) => (up ? 1 : 0)),
+    help: 'Whether the newest read of the source succeeded: 1 or 0; absent before the first.',
+    ...perSource(upOf),
   },
   {
     name: 'wattmeter_source_last_success_timestamp_seconds',

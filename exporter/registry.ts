@@ -6,7 +6,7 @@ import { Gauge, Registry } from 'prom-client';
 import type { Snapshot } from '../agent/snapshot.ts';
 import type { Family, Series } from './family.ts';
 
-/** Gives the newest snapshot; undefined before the first sample. */
+/** Gives the newest snapshot; undefined before a source has said anything. */
 export type Latest = () => Snapshot | undefined;
 
 // A value that is no number would poison the series (and a negative one the counter): it is left out instead.

@@ -3,7 +3,7 @@
 
 import type { Response } from 'express';
 
-import type { Snapshot, SnapshotPort } from '../agent/snapshot.ts';
+import { isSampled, type Snapshot, type SnapshotPort } from '../agent/snapshot.ts';
 import { History } from './history.ts';
 import { toJson } from './json.ts';
 
@@ -43,7 +43,7 @@ export class SnapshotStream implements Disposable {
     });
     client.write(`retry: ${RETRY_MILLISECONDS}\n\n${event('history', this.#history.columns())}`);
     const newest = this.#port.latest();
-    if (newest !== undefined) client.write(event('snapshot', newest));
+    if (newest !== undefined && isSampled(newest)) client.write(event('snapshot', newest));
     this.#clients.add(client);
     client.once('close', () => this.#clients.delete(client));
     return true;
@@ -57,6 +57,7 @@ export class SnapshotStream implements Disposable {
   }
 
   #publish(snapshot: Snapshot): void {
+    if (!isSampled(snapshot)) return;
     this.#history.add(snapshot);
     if (this.#clients.size > 0) this.#sendToAll(event('snapshot', snapshot));
   }

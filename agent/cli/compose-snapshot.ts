@@ -33,11 +33,10 @@ export interface SnapshotFacts {
   readonly additions?: SnapshotAdditions;
 }
 
-/** The view of this moment; undefined before the first sample (`/-/ready` is 503 until then). */
-export function composeSnapshot(pipeline: Pipeline, facts: SnapshotFacts): Snapshot | undefined {
+/** The view of this moment. */
+export function composeSnapshot(pipeline: Pipeline, facts: SnapshotFacts): Snapshot {
   const { pricing, run, additions, startedSeconds, version, revision, live } = facts;
-  const taken = pipeline.lastSeconds;
-  if (taken === undefined) return undefined;
+  const taken = pipeline.lastSeconds ?? startedSeconds;
   const devices = pipeline.devices();
   const { tariff, grid } = pricing;
   const price = tariff.price.valueAt(taken);

@@ -89,6 +89,8 @@ export async function liveUntilSignal(options: LiveOptions): Promise<Pipeline> {
     for await (const event of sample(sources, context.signal)) {
       if (event.kind === 'fault' || event.kind === 'xid') sayFaultOnce(event.message, context);
       pipeline.consume(event.source, event);
+      // Nothing settles while nothing was ever read: that a source fails must be seen all the same.
+      if (event.kind === 'fault' && pipeline.lastSeconds === undefined) views.compose(pipeline)();
     }
   } finally {
     await closeSources(sources, DISPOSAL_SECONDS);

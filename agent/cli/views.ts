@@ -49,7 +49,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   return {
     compose(pipeline) {
       const snapshot = composeSnapshot(pipeline, facts);
-      return snapshot === undefined ? () => undefined : () => port.publish(snapshot);
+      return () => port.publish(snapshot);
     },
     urls: exporter.addresses.map(({ url }) => url),
     [Symbol.asyncDispose]: () => exporter[Symbol.asyncDispose](),

@@ -70,7 +70,8 @@ export type Answer =
     }
   | { readonly kind: 'late' };
 
-const OUTPUT_LIMIT_CHARACTERS = 64 * 1024 * 1024;
+// An inventory of 72 GPUs is a megabyte or two; what floods us is no answer.
+const OUTPUT_LIMIT_CHARACTERS = 8 * 1024 * 1024;
 
 /** Runs a program to its end, at most `deadlineSeconds`; then its group is killed and not waited for. */
 export function askChild(

@@ -189,6 +189,27 @@ test.concurrent('/-/ready is 503 until the first sample and 200 from then on; /-
   expect((await ask(`${url}/-/healthy`)).status).toBe(200);
 });
 
+test.concurrent.each([
+  ['whose driver does not answer', 9, 'driver-not-loaded'],
+  ['whose nvidia-smi ends without a word', 0, 'exited'],
+])('an agent %s says that its source is down, and knows no joule', async (_name, code, reason) => {
+  const place = open({ faults: [{ kind: 'exit', code, fromCycle: 0 }] });
+  await using agent = startAgent(place);
+  const url = await urlOf(agent);
+  const text = await vi.waitFor(async () => {
+    const scraped = await ask(`${url}/metrics`);
+    expect(scraped.text).toContain('wattmeter_source_up{source="nvidia-smi"} 0\n');
+    return scraped.text;
+  }, patience);
+  expect(text).toMatch(
+    new RegExp(`^wattmeter_source_errors_total\\{source="nvidia-smi",reason="${reason}"\\} `, 'm'),
+  );
+  expect(text).toMatch(/^wattmeter_build_info\{/m);
+  expect(text).not.toMatch(/^wattmeter_gpu_/m);
+  expect((await ask(`${url}/-/ready`)).status).toBe(503);
+  expect((await ask(`${url}/api/v1/snapshot`)).status).toBe(503);
+});
+
 test.concurrent('a client that means ill costs no reading, opens nothing and learns nothing', async () => {
   const place = open();
   const config = place.path('web.yml');

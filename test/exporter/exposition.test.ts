@@ -78,7 +78,7 @@ describe('the exposition', () => {
   for (const [name, snapshot] of [
     ['of a full snapshot', fullSnapshot()],
     ['of a snapshot without anything', someSnapshot({ devices: [], sources: [] })],
-    ['before the first sample', undefined],
+    ['before a source has said anything', undefined],
   ] as const) {
     test(`leaves promtool nothing to say ${name}`, async (context) => {
       const promtool = needProgram(context, 'promtool');
@@ -136,7 +136,7 @@ describe('the exposition', () => {
     expect(read).toEqual(nasty);
   });
 
-  test('holds nothing before the first sample', async () => {
+  test('holds nothing before a source has said anything', async () => {
     expect(seriesOf(await expose(undefined)).size).toBe(0);
   });
 });

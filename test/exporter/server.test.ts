@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { RunCatalogue, RunSummary } from '../../agent/snapshot.ts';
 import { instant, watts } from '../../agent/units.ts';
 import { Exporter } from '../../exporter/server.ts';
+import { known } from '../known.ts';
 import { FakePort, someGpu, someSnapshot } from './a-snapshot.ts';
 import { ask, openStream, startTestExporter, urlOf } from './client.ts';
 
@@ -111,6 +112,12 @@ describe('the routes', () => {
     expect((await ask(urlOf(exporter, '/api/v1/snapshot'))).status).toBe(503);
     expect((await ask(urlOf(exporter, '/-/healthy'))).status).toBe(200);
     expect((await ask(urlOf(exporter, '/metrics'))).status).toBe(200);
+    const [source] = someSnapshot().sources;
+    const failing = { ...known(source), up: false, sampleCount: 0 };
+    snapshots.publish(someSnapshot({ devices: [], sources: [failing] }));
+    expect((await ask(urlOf(exporter, '/-/ready'))).status).toBe(503);
+    expect((await ask(urlOf(exporter, '/api/v1/snapshot'))).status).toBe(503);
+    expect((await ask(urlOf(exporter, '/metrics'))).text).toMatch(/^wattmeter_source_up\{.*\} 0$/m);
     snapshots.publish(someSnapshot());
     expect((await ask(urlOf(exporter, '/-/ready'))).status).toBe(200);
   });
