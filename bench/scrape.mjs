@@ -71,6 +71,7 @@ function snapshotOf({ gpus, jobs }, ticks) {
       },
       totals,
       hardwareToIntegralRatio: 1 + (ticks % 7) / 1000,
+      xidErrors: {},
       present: true,
     })),
     sources: [
