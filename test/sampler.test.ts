@@ -130,7 +130,21 @@ describe('bestAvailable()', () => {
       'No GPU can be measured: nvml gone, nvidia-smi gone. What to do: wattmeter doctor.',
     );
     const waiting = sample([choose(true, ...sources)], signal());
-    expect(await collect(waiting, 3)).toEqual(Array(3).fill('nvidia-smi fault'));
+    expect(await collect(waiting, 3)).toEqual(Array(3).fill('nvml fault'));
+  });
+
+  test('leaves no other source behind as down when the first choice comes in the end', async () => {
+    const tries = [failing('nvml'), saying('nvml', devices, tick(1))];
+    const chosen = bestAvailable({
+      open: [
+        () => Promise.resolve(tries.shift() ?? failing('nvml')),
+        () => Promise.resolve(failing('nvidia-smi')),
+      ],
+      clock: testClock(),
+      waits: true,
+    });
+    const events = await collect(sample([chosen], signal()));
+    expect(events).toEqual(['nvml fault', 'nvml devices', 'nvml tick']);
   });
 });
 

@@ -65,6 +65,8 @@ export function bestAvailable(candidates: Candidates): ChosenSource {
         }
         const failure = noneOf(failures);
         if (!candidates.waits) throw failure;
+        // Told of the first choice, which the driver mostly brings when it comes: another would be down for ever.
+        current = undefined;
         yield { kind: 'fault', reason: failure.reason, message: failure.message };
         const again = after(clock.now(), candidates.retrySeconds ?? RETRY_SECONDS);
         await clock.sleepUntil(again, signal).catch(() => undefined);
@@ -88,7 +90,7 @@ function noneOf(failures: readonly Failure[]): SourceError {
   const message = `No GPU can be measured: ${tried.join(', ')}. What to do: wattmeter doctor. Or replay a recording: --source replay --trace FILE.`;
   return new SourceError(message, {
     fate: 'fatal',
-    reason: failures.at(-1)?.error.reason ?? 'no-source',
+    reason: failures[0]?.error.reason ?? 'no-source',
     cause: failures.map(({ error }) => error),
   });
 }
