@@ -20,7 +20,15 @@ const above = (minimum: number): z.ZodType<number> =>
   decimal.pipe(z.number().gt(minimum, `must be more than ${minimum}`));
 const whole = (minimum: number): z.ZodType<number> =>
   decimal.pipe(z.number().int('must be a whole number').min(minimum, `must be ${minimum} or more`));
-const text = z.string({ error: 'must be text' }).min(1, 'must not be empty');
+/** A name may look like a number to YAML, such as `name: 7` or `gpus: 1`. */
+const text = z
+  .union([z.string(), z.number().transform(String)], { error: 'must be text' })
+  .pipe(z.string().min(1, 'must not be empty'));
+/** As on the command line, separated by commas, or YAML's list. */
+const commaList = z.preprocess(
+  (value) => (Array.isArray(value) ? value.map(String).join(',') : value),
+  text,
+);
 const flag = z.union(
   [
     z.boolean(),
@@ -53,9 +61,13 @@ const labels = z.preprocess(
   (value) => (Array.isArray(value) ? value.flatMap(labelTexts) : labelTexts(value)),
   listOf(z.string(NO_LABEL).regex(/^[^=]+=/, NO_LABEL)),
 );
+const OFFSET = /^[+-](?:0\d|1[0-4]):[0-5]\d$/;
 const zone = z
   .string()
-  .refine((value) => isTimeZone(value), 'must be an IANA time zone such as Europe/Berlin');
+  .refine(
+    (value) => OFFSET.test(value) || isTimeZone(value),
+    'must be an IANA time zone such as Europe/Berlin, or an offset such as +02:00',
+  );
 
 function isTimeZone(value: string): boolean {
   try {
@@ -80,7 +92,8 @@ export const OPTION_SCHEMAS: {
   periodSeconds: decimal.pipe(
     z.number().min(0.001, 'must be 0.001 or more').max(3600, 'must be 3600 or less'),
   ),
-  price: atLeast(0),
+  // Wholesale prices turn negative: whoever is paid to use energy says so.
+  price: decimal,
   currency: currency,
   tariff: text,
   priceGap: z.enum(['error', 'hold'], 'must be error or hold'),
@@ -124,7 +137,7 @@ export const OPTION_SCHEMAS: {
   attributionJobMappingDir: text,
   name: text,
   label: labels,
-  gpus: text,
+  gpus: commaList,
   resume: text,
   requireMeasurement: flag,
   serve: flag,

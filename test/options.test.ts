@@ -24,9 +24,24 @@ describe('--label', () => {
 
 test.each([
   ['price', 'ten', 'must be a number'],
-  ['price', -1, 'must be 0 or more'],
+  ['pue', 0.9, 'must be 1 or more'],
+  [
+    'traceTimeZone',
+    '+25:00',
+    'must be an IANA time zone such as Europe/Berlin, or an offset such as +02:00',
+  ],
   ['quiet', 'perhaps', 'must be true or false'],
   ['retainSamples', 7, 'must be a duration such as 12h or 7d'],
 ] as const)('%s: %j is refused with what it must be', (key, raw, reason) => {
   expect(OPTION_SCHEMAS[key].safeParse(raw).error?.issues[0]?.message).toBe(reason);
+});
+
+test.each([
+  ['gpus', 1, '1'],
+  ['gpus', [0, 2], '0,2'],
+  ['name', 7, '7'],
+  ['price', '-0.05', -0.05],
+  ['traceTimeZone', '+02:00', '+02:00'],
+] as const)('%s takes %j', (key, raw, value) => {
+  expect(OPTION_SCHEMAS[key].parse(raw)).toBe(value);
 });

@@ -5,7 +5,8 @@ import { constantSchedule } from '../schedule.ts';
 import type { Tariff } from './tariff.ts';
 
 const DEFAULT_PRICE_PER_KILOWATT_HOUR = 0.1;
-const DEFAULT_CURRENCY = 'USD';
+/** The currency of a price that nobody gave one for. */
+export const DEFAULT_CURRENCY = 'USD';
 
 /** A flat price as a user gives it; whatever is left out is assumed, and said to be. */
 export interface FlatPrice {
@@ -33,17 +34,13 @@ export function checkedCurrency(code: string): string {
 /**
  * The flat tariff: 0.10 USD per kWh, marked assumed, where nothing is given (INTERFACE.md). A currency without a price
  * is that same assumed number in the given currency: an assumption, not a conversion.
- * @throws InputError for a price that is not finite or is negative, and for an unknown currency.
+ * A negative price is a credit.
+ * @throws InputError for a price that is not finite, and for an unknown currency.
  */
 export function flatTariff(options: FlatPrice = {}): Tariff {
   const { pricePerKilowattHour: price, currency = DEFAULT_CURRENCY } = options;
-  if (price !== undefined && !(Number.isFinite(price) && price >= 0)) {
-    throw new InputError(
-      `Price ${price} per kWh`,
-      'a flat price must be a number ≥ 0',
-      'Prices that turn negative belong in a --tariff series',
-    );
-  }
+  if (price !== undefined && !Number.isFinite(price))
+    throw new InputError(`Price ${price} per kWh`, 'it is not finite', 'Give a number');
   return {
     name: 'flat',
     source: price === undefined ? 'default' : '--price',

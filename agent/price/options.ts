@@ -39,15 +39,22 @@ export function zoneOf(named: string | undefined, options: TariffOptions): strin
 
 /** The file's currency, or the given one; USD is never guessed. @throws InputError unknown, missing or contradicted */
 export function currencyOf(named: string | undefined, options: TariffOptions): string {
+  const own = currencyIfSaid(named, options);
+  if (own !== undefined) return own;
+  throw new InputError(
+    options.fileName,
+    'it does not say its currency',
+    'Write currency: EUR in it, or give --currency',
+  );
+}
+
+/** The file's currency, or the given one; undefined where nobody says it. @throws InputError unknown or contradicted */
+export function currencyIfSaid(
+  named: string | undefined,
+  options: TariffOptions,
+): string | undefined {
   const given = options.currency === undefined ? undefined : known(options.currency, options);
   const own = named === undefined ? given : known(named, options);
-  if (own === undefined) {
-    throw new InputError(
-      options.fileName,
-      'it does not say its currency',
-      'Write currency: EUR in it, or give --currency',
-    );
-  }
   if (given !== undefined && given !== own) {
     throw new InputError(
       options.fileName,

@@ -9,7 +9,8 @@ import type { Warning } from '../model.ts';
 import { mapSchedule } from '../schedule.ts';
 import { readSeries, type SeriesFile } from '../series-file.ts';
 import type { HeldStretch } from '../series.ts';
-import { currencyOf, type TariffOptions } from './options.ts';
+import { DEFAULT_CURRENCY } from './flat.ts';
+import { currencyIfSaid, type TariffOptions } from './options.ts';
 import type { Tariff } from './tariff.ts';
 
 /** What may stand beside the rows; network and levies are per kWh, tax is a share (0.19) of everything. */
@@ -28,7 +29,11 @@ const KILOWATT_HOURS_BY_UNIT: ReadonlyMap<string, number> = new Map([
   ['mwh', 1000],
 ]);
 
-/** Reads a price series (see readSeries): values per kWh unless the unit says `EUR/MWh`. @throws InputError */
+/**
+ * Reads a price series (see readSeries): values per kWh unless the unit says `EUR/MWh`. Rows alone name no currency: USD
+ * is assumed then, and said to be.
+ * @throws InputError
+ */
 export function seriesTariff(text: string, options: TariffOptions): Tariff {
   const { fileName } = options;
   const file = readSeries(text, {
@@ -42,17 +47,21 @@ export function seriesTariff(text: string, options: TariffOptions): Tariff {
   }
   const { name, network, levies, tax } = parsed.data;
   const unit = unitOf(file, fileName);
+  const currency = currencyIfSaid(parsed.data.currency ?? unit.currency, options);
   return {
     name: name ?? fileName,
     source: fileName,
-    currency: currencyOf(parsed.data.currency ?? unit.currency, options),
-    provenance: 'derived',
+    currency: currency ?? DEFAULT_CURRENCY,
+    provenance: currency === undefined ? 'assumed' : 'derived',
     price: mapSchedule(
       file.series.schedule,
       (value) => (value / unit.kilowattHours + network + levies) * (1 + tax),
     ),
     timeZone: file.timeZone,
-    notes: file.series.held.map((stretch) => heldNote(stretch, fileName)),
+    notes: [
+      ...(currency === undefined ? [currencyNote(fileName)] : []),
+      ...file.series.held.map((stretch) => heldNote(stretch, fileName)),
+    ],
   };
 }
 
@@ -74,6 +83,11 @@ function unitOf(file: SeriesFile, fileName: string): PriceUnit {
   }
   return { currency: currency?.toUpperCase(), kilowattHours };
 }
+
+const currencyNote = (fileName: string): Warning => ({
+  code: 'currency-assumed',
+  message: `${fileName} names no currency: its prices are taken as ${DEFAULT_CURRENCY} (assumed; --currency).`,
+});
 
 function heldNote(stretch: HeldStretch, fileName: string): Warning {
   const from = formatInstant(stretch.startSeconds);

@@ -118,6 +118,23 @@ describe('a tariff of a series', () => {
     expect(tariff.price.valueAt(at('2026-01-01T00:30Z'))).toBeCloseTo(0.2 * 1.19, 12);
   });
 
+  test('is in USD, said to be assumed, where nobody names a currency', () => {
+    const bare = 'start,end,value\n2026-01-01T00:00Z,2026-01-02T00:00Z,0.2\n';
+    const assumed = read(bare);
+    expect(assumed).toMatchObject({ currency: 'USD', provenance: 'assumed' });
+    expect(assumed.notes).toEqual([
+      {
+        code: 'currency-assumed',
+        message: 'tariff.yml names no currency: its prices are taken as USD (assumed; --currency).',
+      },
+    ]);
+    expect(read(bare, { currency: 'EUR' })).toMatchObject({
+      currency: 'EUR',
+      provenance: 'derived',
+      notes: [],
+    });
+  });
+
   test('splits an interval at the change of price', () => {
     const [start, end] = [at('2026-01-01T00:45Z'), at('2026-01-01T01:15Z')];
     const mean = meanOver(read(wholesale).price, start, end);
@@ -150,7 +167,6 @@ describe('a tariff of a series', () => {
       'the unit "g/kWh" is no price of energy',
     ],
     ['# currency: EUR\n# tax: 19\n2026-01-01,2026-01-02,1\n', 'Tax is a share such as 0.19'],
-    ['2026-01-01,2026-01-02,1\n', 'it does not say its currency'],
     [
       'start;end;value [EUR/kWh]\n2026-01-01;2026-01-02;0,25\n',
       'tariff.yml row 2: the value "0,25" is no finite number. Write a number with a decimal point.',
