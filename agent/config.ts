@@ -98,31 +98,77 @@ export const findConfigFile = (
 ): string | undefined =>
   named ?? environment['WATTMETER_CONFIG'] ?? SYSTEM_CONFIG_FILES.find((file) => existsSync(file));
 
+/** Where an option was asked for; the earlier speaks before the later. */
+const LEVELS = ['flag', 'environment', 'file'] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** What was asked for, and where. */
+export interface ResolvedOptions {
+  readonly config: Config;
+  /** Of the options of `config`. */
+  readonly levels: ReadonlyMap<OptionKey, Level>;
+}
+
+/** Whether `a` was asked for at a level that speaks before that of `b`. */
+export function outranks(levels: ResolvedOptions['levels'], a: OptionKey, b: OptionKey): boolean {
+  const rankOf = (key: OptionKey): number => LEVELS.indexOf(levels.get(key) ?? 'file');
+  return rankOf(a) < rankOf(b);
+}
+
 /**
  * Joins what was asked for. `flags` are commander's values by option key; `environment` is the process's.
  *
  * @throws {UsageError} naming the flag, the variable, or the file and key.
  */
-export async function resolveConfig(
+export async function resolveOptions(
   flags: Readonly<Record<string, unknown>>,
   environment: Readonly<Record<string, string | undefined>>,
   configFile?: string,
-): Promise<Config> {
+): Promise<ResolvedOptions> {
   const path = findConfigFile(environment, configFile);
   const fromFile = path === undefined ? new Map<OptionKey, unknown>() : await readConfigFile(path);
   const config: Partial<Record<OptionKey, unknown>> = {};
+  const levels = new Map<OptionKey, Level>();
+  const take = (key: OptionKey, level: Level, value: unknown): void => {
+    config[key] = value;
+    levels.set(key, level);
+  };
   for (const key of optionKeys) {
     const variable = environmentName(key);
     const flagValue = flags[key];
     const variableValue = environment[variable];
     if (flagValue !== undefined)
-      config[key] = await parseOption(key, flagValue, `--${flagName(key)}`);
+      take(key, 'flag', await parseOption(key, flagValue, `--${flagName(key)}`));
     else if (variableValue !== undefined && variableValue !== '')
-      config[key] = await parseOption(key, variableValue, variable);
-    else if (fromFile.has(key)) config[key] = fromFile.get(key);
+      take(key, 'environment', await parseOption(key, variableValue, variable));
+    else if (fromFile.has(key)) take(key, 'file', fromFile.get(key));
   }
-  return Object.freeze(config) as Config;
+  for (const key of voidedOptions(levels)) {
+    delete config[key];
+    levels.delete(key);
+  }
+  return { config: Object.freeze(config) as Config, levels };
 }
+
+/** Options of a lower level that one of a higher level takes the place of, with what only belongs to them. */
+function voidedOptions(levels: ResolvedOptions['levels']): OptionKey[] {
+  const isVoid = (key: OptionKey, by: OptionKey): boolean =>
+    levels.has(key) && levels.has(by) && outranks(levels, by, key);
+  const voided: OptionKey[] = [];
+  if (isVoid('tariff', 'price')) voided.push('tariff');
+  if (isVoid('price', 'tariff')) {
+    voided.push('price');
+    // A currency that stands beside a price is the price's.
+    if (levels.get('currency') === levels.get('price')) voided.push('currency');
+  }
+  // A series of one's own beside a zone is asked for by whoever gives both.
+  if (isVoid('grid', 'zone')) voided.push('grid');
+  return voided;
+}
+
+/** What was asked for, wherever that was. @throws as resolveOptions */
+export const resolveConfig = async (...asked: Parameters<typeof resolveOptions>): Promise<Config> =>
+  (await resolveOptions(...asked)).config;
 
 /** Options that a ledger kept, checked again: a journal is input too. @throws UsageError */
 export async function resolveStored(kept: unknown): Promise<Config> {

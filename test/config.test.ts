@@ -45,12 +45,62 @@ describe('resolveConfig()', () => {
     });
   });
 
+  test.each([
+    ['a tariff by flag, a price in the file', { tariff: 't' }, {}, 'price: 0.3', { tariff: 't' }],
+    [
+      'a price by flag, a tariff in the environment',
+      { price: '1' },
+      { WATTMETER_TARIFF: 't' },
+      '',
+      { price: 1 },
+    ],
+    [
+      'a price in the environment, a tariff in the file',
+      {},
+      { WATTMETER_PRICE: '1' },
+      'tariff: t',
+      { price: 1 },
+    ],
+    [
+      'a tariff over a price, whose currency goes with it',
+      { tariff: 't' },
+      {},
+      'price: 0.3\ncurrency: EUR',
+      { tariff: 't' },
+    ],
+    [
+      'a tariff over a price, and a currency that stands elsewhere stays',
+      { tariff: 't' },
+      { WATTMETER_CURRENCY: 'INR' },
+      'price: 0.3',
+      { tariff: 't', currency: 'INR' },
+    ],
+    ['a zone by flag, a grid in the file', { zone: 'FRA' }, {}, 'grid: g.csv', { zone: 'FRA' }],
+    [
+      'a grid by flag, and where that is',
+      { grid: 'g' },
+      {},
+      'zone: FRA',
+      { grid: 'g', zone: 'FRA' },
+    ],
+    [
+      'both at one level, for whoever opens them to refuse',
+      {},
+      {},
+      'price: 1\ntariff: t',
+      { price: 1, tariff: 't' },
+    ],
+  ])('lets the higher level take the place of what it excludes: %s', async (...row) => {
+    const [, flags, environment, text, wanted] = row;
+    expect(await resolveConfig(flags, environment, yaml(text))).toEqual(wanted);
+  });
+
   test('is frozen', async () => {
     expect(Object.isFrozen(await resolveConfig({}, {}, yaml('')))).toBe(true);
   });
 
   test.each([
-    [{ price: '-1' }, {}, '', '--price must be 0 or more, not "-1".'],
+    [{ wue: '-1' }, {}, '', '--wue must be 0 or more, not "-1".'],
     [{ price: '1,5' }, {}, '', '--price must be a number, not "1,5".'],
     [{ price: 'Infinity' }, {}, '', '--price must be a number, not "Infinity".'],
     [{}, { WATTMETER_PUE: '0.9' }, '', /^WATTMETER_PUE must be 1 or more/],

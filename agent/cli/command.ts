@@ -2,7 +2,7 @@
 
 import { Command, Option } from 'commander';
 
-import { findConfigFile, resolveConfig, UsageError } from '../config.ts';
+import { findConfigFile, resolveOptions, UsageError, type ResolvedOptions } from '../config.ts';
 import { OPTIONS, type Config, type OptionKey } from '../options.ts';
 import type { Context } from './context.ts';
 import { EXTRA_KEYS, PRICING_KEYS } from './kept-pricing.ts';
@@ -25,6 +25,8 @@ export interface CommandSpec {
 /** What a command was called with. */
 export interface Invocation {
   readonly config: Config;
+  /** The options that were given as flags, and not by the environment or a file. */
+  readonly flagged: ReadonlySet<OptionKey>;
   readonly operands: readonly string[];
   readonly extra: Readonly<Record<string, string | boolean | undefined>>;
   readonly context: Context;
@@ -64,6 +66,30 @@ export const WEB_OPTIONS: readonly OptionKey[] = [
   'webDcgmCompat',
 ];
 
+/** Options that say something of a wrapped command alone; every other one is common to all commands. */
+const RUN_OPTIONS: ReadonlySet<OptionKey> = new Set<OptionKey>([
+  'name',
+  'label',
+  'gpus',
+  'resume',
+  'requireMeasurement',
+  'serve',
+  'stepPattern',
+  'totalSteps',
+  'budgetKilowattHours',
+  'budgetCost',
+  'budgetCo2eGrams',
+  'onBudget',
+  'graceSeconds',
+  'webhook',
+]);
+
+/** Common options that a command has no use for: taken and checked, so that one set of flags fits every command. */
+const unusedOptions = (used: readonly OptionKey[]): OptionKey[] =>
+  (Object.keys(OPTIONS) as OptionKey[]).filter(
+    (key) => !RUN_OPTIONS.has(key) && !used.includes(key),
+  );
+
 const gather = (value: string, earlier: readonly string[] | undefined): readonly string[] => [
   ...(earlier ?? []),
   value,
@@ -79,13 +105,16 @@ export function toCommand(
   const command = new Command(name).description(summary).allowExcessArguments(false);
   for (const [syntax, help] of spec.arguments ?? []) command.argument(syntax, help);
   const keyOfAttribute = new Map<string, OptionKey>();
-  for (const key of spec.options) {
+  const addOption = (key: OptionKey): Option => {
     const row = OPTIONS[key];
     const option = new Option(row.flags, row.help);
     if (row.repeatable === true) option.argParser(gather);
     keyOfAttribute.set(option.attributeName(), key);
     command.addOption(option);
-  }
+    return option;
+  };
+  for (const key of spec.options) addOption(key);
+  for (const key of unusedOptions(spec.options)) addOption(key).hideHelp();
   for (const [flags, help] of spec.extra ?? []) command.option(flags, help);
   command.option('--config <file>', 'YAML file of options (default: ./wattmeter.yml)');
   if (spec.passThrough === true) command.passThroughOptions();
@@ -103,10 +132,19 @@ export function toCommand(
       else extra[attribute] = value;
     }
     const file = typeof extra['config'] === 'string' ? extra['config'] : undefined;
-    const { config, configFile } = await configOf(flags, context, file, spec);
-    done(await spec.action({ config, operands: command.args, extra, context, configFile }));
+    const resolved = await configOf(flags, context, file, spec);
+    done(await spec.action({ ...resolved, operands: command.args, extra, context }));
   });
   return command;
+}
+
+/** Whether JSON is asked for, of a command that prints that or text; a form that only a report has is said to be one. */
+export function wantsJson({ config, extra, flagged, context }: Invocation): boolean {
+  const { format = 'text' } = config;
+  if (extra['json'] === true || format === 'json') return true;
+  if (flagged.has('format') && format !== 'text')
+    context.stderr.write(`wattmeter: --format ${format} is a form of reports: this is text.\n`);
+  return false;
 }
 
 const NO_CONFIG_FILE = '/dev/null';
@@ -116,17 +154,31 @@ async function configOf(
   flags: Readonly<Record<string, unknown>>,
   { environment }: Context,
   named: string | undefined,
-  { survivesBadConfig }: CommandSpec,
-): Promise<Pick<Invocation, 'config' | 'configFile'>> {
+  spec: CommandSpec,
+): Promise<Pick<Invocation, 'config' | 'flagged' | 'configFile'>> {
   const path = findConfigFile(environment, named);
   const file = path === undefined ? {} : { path };
   try {
-    return { config: await resolveConfig(flags, environment, named), configFile: file };
+    const resolved = await resolveOptions(flags, environment, named);
+    return { ...(await settled(resolved, spec)), configFile: file };
   } catch (error) {
-    if (survivesBadConfig !== true || path === undefined || !(error instanceof UsageError))
+    if (spec.survivesBadConfig !== true || path === undefined || !(error instanceof UsageError))
       throw error;
     // A mistake in a flag or a variable stays one.
-    const config = await resolveConfig(flags, environment, NO_CONFIG_FILE);
-    return { config, configFile: { ...file, error: error.message } };
+    const resolved = await resolveOptions(flags, environment, NO_CONFIG_FILE);
+    return { ...(await settled(resolved, spec)), configFile: { ...file, error: error.message } };
   }
+}
+
+/** Rent and owned hardware exclude each other; whether a file says that it is owned is known when it has been read. */
+async function settled(
+  { config, levels }: ResolvedOptions,
+  { options }: CommandSpec,
+): Promise<Pick<Invocation, 'config' | 'flagged'>> {
+  const flagged = new Set([...levels].flatMap(([key, level]) => (level === 'flag' ? [key] : [])));
+  const { inputs, rentPerGpuHour } = config;
+  if (inputs === undefined || rentPerGpuHour === undefined || !options.includes('inputs'))
+    return { config, flagged };
+  const { withOneHardware } = await import('./inputs.ts');
+  return { config: await withOneHardware(config, levels), flagged };
 }

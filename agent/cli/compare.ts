@@ -3,8 +3,8 @@
 import { UsageError } from '../config.ts';
 import { formatComparison } from '../insight/compare-text.ts';
 import { compareRuns, failuresAbove } from '../insight/compare.ts';
-import { PRICING_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
-import { loadReport } from './report.ts';
+import { PRICING_OPTIONS, TRACE_OPTIONS, wantsJson, type CommandSpec } from './command.ts';
+import { loadReport } from './load-report.ts';
 
 const EXIT_PAST_LIMIT = 1;
 
@@ -19,13 +19,14 @@ export const compareCommand: CommandSpec = {
     ['--json', 'as JSON'],
   ],
   examples: ['wattmeter compare baseline.json candidate.json --fail-above 5'],
-  async action({ config, operands, extra, context }) {
+  async action(invocation) {
+    const { operands, extra, context } = invocation;
     const limit = limitOf(extra['failAbove']);
     const reports = [];
-    for (const name of operands) reports.push(await loadReport(name, config, context));
+    for (const name of operands) reports.push(await loadReport(name, invocation));
     const comparison = compareRuns(reports);
     context.stdout.write(
-      extra['json'] === true
+      wantsJson(invocation)
         ? `${JSON.stringify(comparison, null, 2)}\n`
         : formatComparison(comparison),
     );

@@ -6,7 +6,7 @@ import { tableLines, type Column } from '../display/line.ts';
 import { formatPower } from '../display/quantity.ts';
 import type { Method } from '../model.ts';
 import type { DeviceSnapshot, Totals } from '../snapshot.ts';
-import { SOURCE_OPTIONS, TRACE_OPTIONS, type CommandSpec } from './command.ts';
+import { SOURCE_OPTIONS, TRACE_OPTIONS, wantsJson, type CommandSpec } from './command.ts';
 import { calibrationLookup } from './calibrations.ts';
 import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
@@ -23,7 +23,8 @@ export const devicesCommand: CommandSpec = {
   options: [...SOURCE_OPTIONS, ...TRACE_OPTIONS, 'stateDir'],
   extra: [['--json', 'as JSON']],
   examples: ['wattmeter devices', 'wattmeter devices --source nvidia-smi --json'],
-  async action({ config, extra, context }) {
+  async action(invocation) {
+    const { config, context } = invocation;
     const clock = openClock();
     const pricing = await openPricing({}, context, clock);
     const account = createAccount({
@@ -52,7 +53,7 @@ export const devicesCommand: CommandSpec = {
     if (isStuck(sources)) context.leaveAbruptly();
     const devices = pipeline.devices();
     context.stdout.write(
-      extra['json'] === true
+      wantsJson(invocation)
         ? `${JSON.stringify(devices.map(factsOf), null, 2)}\n`
         : tableOf(devices),
     );

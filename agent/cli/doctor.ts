@@ -6,7 +6,13 @@ import { formatFindings } from '../insight/doctor-text.ts';
 import { diagnose, hasProblem, type DoctorFacts, type Finding } from '../insight/doctor.ts';
 import { paintOf } from '../report/paint.ts';
 import { toUnixMilliseconds } from '../units.ts';
-import { SOURCE_OPTIONS, TRACE_OPTIONS, type CommandSpec, type Invocation } from './command.ts';
+import {
+  SOURCE_OPTIONS,
+  TRACE_OPTIONS,
+  wantsJson,
+  type CommandSpec,
+  type Invocation,
+} from './command.ts';
 import { wantsColour } from './context.ts';
 import { calibrate } from './doctor-calibrate.ts';
 import { collectFacts } from './doctor-collect.ts';
@@ -54,7 +60,7 @@ export const doctorCommand: CommandSpec = {
     const findings = diagnose(facts);
     const paint = paintOf(wantsColour(context.stdout, context));
     context.stdout.write(
-      extra['json'] === true
+      wantsJson(invocation)
         ? `${JSON.stringify(documentOf(facts, findings, context.version), null, 2)}\n`
         : formatFindings(findings, paint),
     );

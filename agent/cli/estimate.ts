@@ -17,12 +17,12 @@ import { allHold } from '../estimate/verify.ts';
 import type { Config } from '../options.ts';
 import { present } from '../report/present.ts';
 import { instant, type Instant } from '../units.ts';
-import type { CommandSpec, Invocation } from './command.ts';
+import { wantsJson, type CommandSpec, type Invocation } from './command.ts';
 import type { Context } from './context.ts';
 import { surroundingsOf, type SeriesChoice } from './estimate-surroundings.ts';
 import { EMPTY_PLAN, makesPlan, PLAN_FLAGS, planOfFlags } from './plan-flags.ts';
+import { loadReport } from './load-report.ts';
 import { readInput } from './read-input.ts';
-import { loadReport } from './report.ts';
 
 const CHECK_FAILED = 1;
 
@@ -66,7 +66,7 @@ export const estimateCommand: CommandSpec = {
   ],
   async action(invocation) {
     const { extra, context } = invocation;
-    const isJson = extra['json'] === true;
+    const isJson = wantsJson(invocation);
     if (extra['cases'] === true) {
       context.stdout.write(isJson ? asJson(CASES) : formatCases(CASES));
       return 0;
@@ -129,7 +129,11 @@ async function fromRunOf(
   context: Context,
   choice: SeriesChoice,
 ): Promise<Asked> {
-  const report = await loadReport(run, present({ stateDir }), context);
+  const report = await loadReport(run, {
+    config: present({ stateDir }),
+    flagged: new Set(),
+    context,
+  });
   const measuredStart: Instant = instant(Date.parse(report.run.startTime) / 1e3);
   return {
     request: { kind: 'from-run', report, reportName: run, ...parts },

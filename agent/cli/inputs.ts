@@ -2,25 +2,38 @@
 
 import { basename } from 'node:path';
 
-import { UsageError } from '../config.ts';
+import { outranks, UsageError, type ResolvedOptions } from '../config.ts';
 import type { RunInputs } from '../estimate/run-inputs.ts';
 import type { Config } from '../options.ts';
 import { readInput } from './read-input.ts';
 
-/**
- * The inputs file, where one was given.
- * @throws UsageError, InputError for a file that cannot be used, and where the hardware is both rented and owned
- */
-export async function openInputs(config: Config): Promise<RunInputs | undefined> {
-  if (config.inputs === undefined) return undefined;
+/** The inputs file, where one was given; beside a rent without its hardware. @throws UsageError, InputError */
+export async function openInputs({
+  inputs: path,
+  rentPerGpuHour,
+}: Config): Promise<RunInputs | undefined> {
+  if (path === undefined) return undefined;
   const { readRunInputs } = await import('../estimate/run-inputs-file.ts');
-  const inputs = readRunInputs(readInput(config.inputs, '--inputs'), basename(config.inputs));
-  if (inputs.hardware !== undefined && config.rentPerGpuHour !== undefined) {
-    throw new UsageError(
-      `--rent-per-gpu-hour and the owned hardware of --inputs ${config.inputs} exclude each other: rent includes energy, owned hardware does not. Leave one out.`,
-    );
-  }
-  return inputs;
+  const { hardware, ...inputs } = readRunInputs(readInput(path, '--inputs'), basename(path));
+  return hardware === undefined || rentPerGpuHour !== undefined ? inputs : { ...inputs, hardware };
+}
+
+/**
+ * The options with one way to pay for the hardware: of rent and an inputs file that says it is owned, the one that was
+ * asked for at the higher level.
+ * @throws UsageError, InputError for a file that cannot be used, and where both stand at one level
+ */
+export async function withOneHardware(
+  config: Config,
+  levels: ResolvedOptions['levels'],
+): Promise<Config> {
+  if (outranks(levels, 'rentPerGpuHour', 'inputs')) return config;
+  const { rentPerGpuHour: _, ...owned } = config;
+  if ((await openInputs(owned))?.hardware === undefined) return config;
+  if (outranks(levels, 'inputs', 'rentPerGpuHour')) return owned;
+  throw new UsageError(
+    `--rent-per-gpu-hour and the owned hardware of --inputs ${config.inputs} exclude each other: rent includes energy, owned hardware does not. Leave one out.`,
+  );
 }
 
 /** Refuses inputs whose money is not the report's. @throws InputError */

@@ -44,27 +44,38 @@ export async function listRuns(stateDirectory: string): Promise<RunSummary[]> {
 }
 
 /**
- * The one run that `query` means: an id, the beginning of one, or a name.
- * @throws LedgerError when there is none, or several.
+ * The run whose id or name `query` is, of several of one name the newest; undefined when there is none.
+ * @throws LedgerError when the state directory cannot be read.
+ */
+export async function findNamedRun(
+  stateDirectory: string,
+  query: string,
+): Promise<RunSummary | undefined> {
+  if (isRunId(query)) {
+    const run = await summaryOf(stateDirectory, query);
+    if (run !== undefined) return run;
+  }
+  const named = (await listRuns(stateDirectory)).filter(({ name }) => name === query);
+  return named.toSorted((a, b) => a.startSeconds - b.startSeconds).at(-1);
+}
+
+/**
+ * The one run that `query` means: an id, a name, or the beginning of an id.
+ * @throws LedgerError when there is none, or when several ids begin so.
  */
 export async function findRun(stateDirectory: string, query: string): Promise<RunSummary> {
-  const ids = await runIds(stateDirectory);
-  const byId = ids.filter((id) => id === query || (query !== '' && id.startsWith(query)));
-  const found =
-    byId.length > 0
-      ? await Promise.all(byId.slice(0, 2).map((id) => summaryOf(stateDirectory, id)))
-      : (await listRuns(stateDirectory)).filter((one) => one.name === query);
-  const [first, second] = found;
-  if (first === undefined) {
-    const message = `Cannot find a run "${query}" in ${stateDirectory}: no id begins so and no run has that name. List them with: wattmeter runs`;
-    throw new LedgerError('not-found', message);
-  }
-  if (second !== undefined) {
-    const newest = found.at(-1)?.id ?? second.id;
-    const message = `Cannot tell which run "${query}" is: ${Math.max(byId.length, found.length)} answer to it, among them ${first.id} and ${newest}. Give more of the id.`;
+  const named = await findNamedRun(stateDirectory, query);
+  if (named !== undefined) return named;
+  const ids = (await runIds(stateDirectory)).filter((id) => query !== '' && id.startsWith(query));
+  const [id] = ids;
+  if (id !== undefined && ids.length > 1) {
+    const message = `Cannot tell which run "${query}" is: ${ids.length} ids begin so, among them ${id} and ${ids.at(-1)}. Give more of the id.`;
     throw new LedgerError('ambiguous', message);
   }
-  return first;
+  const begun = id === undefined ? undefined : await summaryOf(stateDirectory, id);
+  if (begun !== undefined) return begun;
+  const message = `Cannot find a run "${query}" in ${stateDirectory}: no id begins so and no run has that name. List them with: wattmeter runs`;
+  throw new LedgerError('not-found', message);
 }
 
 /** One run's summary; undefined when there is nothing of it to read. */

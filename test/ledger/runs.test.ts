@@ -201,6 +201,10 @@ describe('the list of runs', () => {
     expect((await findRun(state.path, bert)).id).toBe(bert);
     expect((await findRun(state.path, gpt.slice(0, -1))).id).toBe(gpt);
     expect((await findRun(state.path, 'gpt')).id).toBe(gpt);
+    const newer = await closedRun(state.path, 'gpt');
+    const newest = [gpt, newer].toSorted().at(-1);
+    expect((await findRun(state.path, 'gpt')).id).toBe(newest);
+    expect((await findRun(state.path, bert.slice(0, -1))).id).toBe(bert);
     await expect(findRun(state.path, '2027')).rejects.toMatchObject({ reason: 'ambiguous' });
     await expect(findRun(state.path, 'llama')).rejects.toMatchObject({ reason: 'not-found' });
     await expect(findRun(state.path, '../..')).rejects.toMatchObject({ reason: 'not-found' });
