@@ -12,7 +12,7 @@ import {
 import { fromKilowattHours } from '../units.ts';
 import { rangeInWords, type Figure } from './figure-row.ts';
 import type { Report, ReportCost, ReportCostLine, ReportPerOne } from './report.ts';
-import { labelled, priceInWords } from './words.ts';
+import { labelled, onEnergy, priceInWords } from './words.ts';
 
 const LABEL_WIDTH = 16;
 const WELL_KNOWN = 0.95;
@@ -29,7 +29,7 @@ export function moneyRows(report: Report): Figure[] {
     {
       label: 'Energy cost',
       value: formatMoney(energyCost, currency, cost.uncertaintyCost),
-      note: priceInWords(report),
+      note: onEnergy(priceInWords(report), report),
     },
   ];
   if (creditCost !== undefined) {
@@ -99,7 +99,8 @@ export function idleRows({ idle, cost, energy }: Report): Figure[] {
 const TOKENS_SHOWN = 1e6;
 
 /** The bill per GPU-hour, step and million tokens. */
-export function perRows({ per, cost, energy }: Report): Figure[] {
+export function perRows(report: Report): Figure[] {
+  const { per, cost, energy } = report;
   if (per === undefined) return [];
   const gaps = energy.coverageRatio < 1 ? ', gaps left out' : '';
   const rowOf = (
@@ -114,9 +115,12 @@ export function perRows({ per, cost, energy }: Report): Figure[] {
           {
             label,
             value: formatEnergy(fromKilowattHours(one.facilityKilowattHours * times)),
-            note: [moneyAndMass(one, cost.currency, times), `of ${wordsOf(one.count)}`]
-              .filter((part) => part !== '')
-              .join('; '),
+            note: onEnergy(
+              [moneyAndMass(one, cost.currency, times), `of ${wordsOf(one.count)}`]
+                .filter((part) => part !== '')
+                .join('; '),
+              report,
+            ),
           },
         ];
   return [

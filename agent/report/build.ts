@@ -10,7 +10,7 @@ import {
   figure,
   knownFigure,
   perThing,
-  ratioOf,
+  meanFigure,
   secondsFigure,
   sum,
   sumIfKnown,
@@ -22,6 +22,7 @@ import {
   REPORT_SCHEMA,
   type Report,
   type ReportCarbon,
+  type ReportDevice,
   type ReportEnergy,
   type ReportHost,
   type ReportInputFile,
@@ -29,7 +30,7 @@ import {
   type ReportWindow,
 } from './report.ts';
 import { isoTime } from './time.ts';
-import { computeOfAll, energyOfAll } from './total.ts';
+import { computeOfAll, energyOfAll, gramsUncertaintyOf } from './total.ts';
 import { NOTHING_MEASURED } from './words.ts';
 
 function runOf({ books, machine }: ReportInput): ReportRun {
@@ -85,7 +86,11 @@ function windowOf({ window, totals }: WindowBooks): ReportWindow {
   };
 }
 
-function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['carbon'] {
+function carbonOf(
+  { grid, books }: ReportInput,
+  energy: ReportEnergy,
+  lines: readonly ReportDevice[],
+): Report['carbon'] {
   if ('missing' in grid) return grid;
   if (energy.facilityJoules === undefined) return { missing: NOTHING_MEASURED };
   const totals = books.devices.map((line) => line.totals);
@@ -96,18 +101,14 @@ function carbonOf({ grid, books }: ReportInput, energy: ReportEnergy): Report['c
     };
   }
   const facility = toKilowattHours(energy.facilityJoules);
-  const intensity = ratioOf(location, facility);
-  const uncertainty = toKilowattHours(
-    energy.powerUsageEffectiveness *
-      Math.hypot(energy.gpuUncertaintyJoules ?? 0, energy.hostUncertaintyJoules ?? 0),
-  );
+  const intensity = meanFigure(location, facility);
   const market = sumIfKnown(totals.map(({ marketBasedGrams }) => marketBasedGrams));
   const carbon: ReportCarbon = present({
     locationBasedGrams: figure(location),
-    uncertaintyGrams: figure(uncertainty * (intensity ?? 0)),
+    uncertaintyGrams: gramsUncertaintyOf(lines, energy, intensity),
     marketBasedGrams: grid.market === undefined ? undefined : knownFigure(market),
     marketBasedMethod: grid.market && `${grid.market.source}: ${grid.market.method}`,
-    intensityGramsPerKilowattHourMean: knownFigure(intensity),
+    intensityGramsPerKilowattHourMean: intensity,
     zone: grid.zone,
     region: grid.region,
     dataset: grid.dataset,
@@ -177,7 +178,7 @@ export function buildReport(input: ReportInput): Report {
         pricePeriods: input.pricePeriods,
       }),
     }),
-    carbon: carbonOf(input, energy),
+    carbon: carbonOf(input, energy, [...devices, ...hosts]),
     windows: books.windows.map(windowOf),
     input: inputOf(input.inputs ?? []),
     warnings: [...books.warnings, ...findingsOf(energy, devices.length, books.warnings)],

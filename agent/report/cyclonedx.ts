@@ -55,6 +55,7 @@ function consumptionsOf(report: Report): object[] {
 
 const propertiesOf = ({ energy, carbon }: Report): object[] => [
   ...property('gpuJoules', energy.gpuJoules),
+  ...property('modelledJoules', energy.modelledJoules),
   ...property('gpuUncertaintyJoules', energy.gpuUncertaintyJoules),
   ...property('coverageRatio', energy.coverageRatio),
   ...property('powerUsageEffectiveness', energy.powerUsageEffectiveness),

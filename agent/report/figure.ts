@@ -41,6 +41,15 @@ export const perThing = (
 ): number | undefined =>
   energy === undefined || count === undefined ? undefined : knownFigure(ratioOf(energy, count));
 
+// Sums of many parts have lost the last digits of a double.
+const MEAN_DIGITS = 12;
+
+/** Σ ÷ Σ, such as a mean price, to the digits that sums keep: 0.0999999999999997 is 0.1. */
+export function meanFigure(total: number, whole: number): number | undefined {
+  const mean = ratioOf(total, whole);
+  return mean === undefined ? undefined : Number(mean.toPrecision(MEAN_DIGITS));
+}
+
 /** Part ÷ whole; undefined when there is no whole. */
 export const ratioOf = (part: number, whole: number): number | undefined =>
   whole === 0 ? undefined : part / whole;

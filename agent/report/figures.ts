@@ -14,7 +14,8 @@ import { idleRows, moneyRows, perRows } from './bill-figures.ts';
 import { energyAndMass, type Figure } from './figure-row.ts';
 import { givenRows } from './given-figures.ts';
 import type { Report } from './report.ts';
-import { energyInWords, gapsInWords, labelled, placeInWords } from './words.ts';
+import { uncertaintyOfAll } from './total.ts';
+import { energyInWords, gapsInWords, labelled, onEnergy, placeInWords } from './words.ts';
 
 /** The figures in the order in which a reader asks for them. */
 export function figuresOf(report: Report): Figure[] {
@@ -43,7 +44,8 @@ function energyRows({ energy, devices }: Report): Figure[] {
     });
   }
   if (energy.modelledJoules !== undefined) {
-    const value = formatEnergy(energy.modelledJoules);
+    const modelled = devices.filter(({ method }) => method === 'modelled');
+    const value = formatEnergy(energy.modelledJoules, uncertaintyOfAll(modelled));
     rows.push({ label: 'Modelled energy', value, note: 'modelled from duty cycle, no sensor' });
   }
   if (energy.hostJoules !== undefined) {
@@ -54,11 +56,12 @@ function energyRows({ energy, devices }: Report): Figure[] {
   const { powerUsageEffectiveness: pue, powerUsageEffectivenessProvenance: provenance } = energy;
   if (energy.facilityJoules === undefined) return rows;
   const value = formatEnergy(energy.facilityJoules);
-  const note = labelled(`IT energy × PUE ${formatRatio(pue)}`, provenance);
+  const note = onEnergy(labelled(`IT energy × PUE ${formatRatio(pue)}`, provenance), { energy });
   return [...rows, { label: 'E_compute', value, note }];
 }
 
-function carbonRows({ carbon }: Report): Figure[] {
+function carbonRows(report: Report): Figure[] {
+  const { carbon } = report;
   if ('missing' in carbon) return [{ label: 'Carbon', value: `not known: ${carbon.missing}` }];
   const { intensityGramsPerKilowattHourMean: intensity, marketBasedGrams } = carbon;
   const mean = intensity === undefined ? '' : ` ${formatValue(intensity)} g/kWh`;
@@ -67,7 +70,7 @@ function carbonRows({ carbon }: Report): Figure[] {
     {
       label: 'Carbon (CO2e)',
       value: formatMass(carbon.locationBasedGrams, carbon.uncertaintyGrams),
-      note: `${basis}; ${carbon.dataset}: ${carbon.vintage}`,
+      note: onEnergy(`${basis}; ${carbon.dataset}: ${carbon.vintage}`, report),
     },
   ];
   if (marketBasedGrams !== undefined) {
@@ -113,7 +116,7 @@ function computeRows({ compute, energy }: Report): Figure[] {
     {
       label: 'Mean power',
       value: formatPower(powerMeanWatts),
-      note: `${scope}energy ÷ observed time`,
+      note: onEnergy(`${scope}energy ÷ observed time`, { energy }),
     },
   ];
   if (k === undefined || ratedPowerWatts === undefined) return rows;

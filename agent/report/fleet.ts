@@ -4,7 +4,15 @@
 import { constantSchedule, type Schedule } from '../schedule.ts';
 import type { Provenance, Warning } from '../model.ts';
 import { between, toKilowattHours, type Instant } from '../units.ts';
-import { figure, knownFigure, ratioOf, secondsFigure, sum, sumIfKnown } from './figure.ts';
+import {
+  figure,
+  knownFigure,
+  meanFigure,
+  ratioOf,
+  secondsFigure,
+  sum,
+  sumIfKnown,
+} from './figure.ts';
 import { gramsOf, type FleetPricing, type PriceInForce } from './fleet-charge.ts';
 import {
   currencyOf,
@@ -30,7 +38,7 @@ import {
   type ReportRun,
 } from './report.ts';
 import { isoTime } from './time.ts';
-import { computeOfAll, energyOfAll, type Parts } from './total.ts';
+import { computeOfAll, energyOfAll, gramsUncertaintyOf, type Parts } from './total.ts';
 import { NOTHING_MEASURED } from './words.ts';
 
 /** What a fleet's report is made of. */
@@ -80,7 +88,7 @@ export function fleetReport(facts: FleetFacts): Report {
     hosts: hosts.length > 0 ? hosts : undefined,
     nodes: nodesOf(gpus, hosts),
     cost: costOfFleet(facts, measured, compute.energyKilowattHours),
-    carbon: carbonOfFleet(facts, measured, energy),
+    carbon: carbonOfFleet(facts, measured, parts, energy),
     windows: [],
     warnings: [...facts.warnings, ...fleetFindings(devices, energy)],
   });
@@ -194,6 +202,7 @@ const joined = (values: readonly string[]): string => [...new Set(values)].join(
 function carbonOfFleet(
   { given, pricing }: FleetFacts,
   measured: readonly FleetDevice[],
+  parts: Parts,
   energy: ReportEnergy,
 ): Report['carbon'] {
   if (energy.facilityJoules === undefined) return { missing: NOTHING_MEASURED };
@@ -209,16 +218,14 @@ function carbonOfFleet(
   }
   const market = sumIfKnown(measured.map(({ charged }) => gramsOf(charged.market)));
   const facility = toKilowattHours(energy.facilityJoules);
-  const intensity = ratioOf(location, facility);
-  const margin = Math.hypot(energy.gpuUncertaintyJoules ?? 0, energy.hostUncertaintyJoules ?? 0);
-  const uncertainty = toKilowattHours(margin * energy.powerUsageEffectiveness);
+  const intensity = meanFigure(location, facility);
   const method = pricing.givesCarbon ? grid.market?.method : 'as the nodes export it';
   const carbon: ReportCarbon = present({
     locationBasedGrams: figure(location),
-    uncertaintyGrams: figure(uncertainty * (intensity ?? 0)),
+    uncertaintyGrams: gramsUncertaintyOf([...parts.devices, ...parts.hosts], energy, intensity),
     marketBasedGrams: knownFigure(market),
     marketBasedMethod: market === undefined ? undefined : method,
-    intensityGramsPerKilowattHourMean: knownFigure(intensity),
+    intensityGramsPerKilowattHourMean: intensity,
     zone: grid.zone,
     region: grid.region,
     dataset: grid.dataset,

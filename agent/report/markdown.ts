@@ -27,7 +27,9 @@ const escaped = (text: string): string => plain(text).replaceAll(/[\\`*_{}[\]<>|
 function energySentence({ energy, run, devices, wattmeterVersion }: Report): string {
   const hardware = `${escaped(modelsInWords(devices))} over ${formatDuration(run.durationSeconds)}`;
   if (energy.gpuJoules === undefined) {
-    return `The energy of this run was not measured (Wattmeter ${wattmeterVersion}).`;
+    return energy.modelledJoules === undefined
+      ? `The energy of this run was not measured (Wattmeter ${wattmeterVersion}).`
+      : `The energy of ${hardware} was modelled, not measured: ${formatEnergy(energy.modelledJoules)} (Wattmeter ${wattmeterVersion}).`;
   }
   return (
     `We measured ${formatEnergy(energy.gpuJoules, energy.gpuUncertaintyJoules)} of GPU energy on ${hardware} ` +

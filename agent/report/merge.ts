@@ -7,6 +7,7 @@ import { between, toKilowattHours, type Instant } from '../units.ts';
 import {
   figure,
   knownFigure,
+  meanFigure,
   ratioOf,
   rootOfSquares,
   secondsFigure,
@@ -30,7 +31,7 @@ import {
 } from './report.ts';
 import { socialPriceOf } from './social.ts';
 import { instantOf, isoTime } from './time.ts';
-import { computeOfAll, energyOfAll, observedOf } from './total.ts';
+import { computeOfAll, energyOfAll, gramsUncertaintyOf, observedOf } from './total.ts';
 import { NOTHING_MEASURED } from './words.ts';
 
 /** Who merges, and when. */
@@ -215,7 +216,7 @@ function mergeCosts(reports: readonly Report[], lines: readonly ReportDevice[]):
     energyCost: figure(energyCost),
     uncertaintyCost: figure(Math.hypot(metering, price)),
     ...(price > 0 && { priceUncertaintyCost: figure(price) }),
-    ...present({ pricePerKilowattHourMean: knownFigure(ratioOf(energyCost, facility)) }),
+    ...present({ pricePerKilowattHourMean: meanFigure(energyCost, facility) }),
   };
 }
 
@@ -237,17 +238,15 @@ function mergeCarbon(
     ? sumIfKnown(observed.map(({ marketBasedGrams }) => marketBasedGrams))
     : undefined;
   const facility = toKilowattHours(energy.facilityJoules);
-  const intensity = ratioOf(location, facility);
-  const margin = Math.hypot(energy.gpuUncertaintyJoules ?? 0, energy.hostUncertaintyJoules ?? 0);
-  const uncertainty = toKilowattHours(margin * energy.powerUsageEffectiveness);
+  const intensity = meanFigure(location, facility);
   const methods = known.map(({ marketBasedMethod }) => marketBasedMethod);
   return present({
     locationBasedGrams: figure(location),
-    uncertaintyGrams: figure(uncertainty * (intensity ?? 0)),
+    uncertaintyGrams: gramsUncertaintyOf(observed, energy, intensity),
     marketBasedGrams: knownFigure(market),
     marketBasedMethod:
       market === undefined ? undefined : joined(methods.filter((method) => method !== undefined)),
-    intensityGramsPerKilowattHourMean: knownFigure(intensity),
+    intensityGramsPerKilowattHourMean: intensity,
     zone: joined(known.map(({ zone }) => zone)),
     region: common(known.map(({ region }) => region)),
     dataset: joined(known.map(({ dataset }) => dataset)),

@@ -20,12 +20,23 @@ function carbonOrThrow({ run, carbon }: Report, form: string): ReportCarbon {
   );
 }
 
+const BASIS = {
+  measured: 'measured',
+  modelled: 'modelled, not measured,',
+  both: 'partly measured, partly modelled,',
+} as const;
+
+function basisOf({ energy }: Report): keyof typeof BASIS {
+  if (energy.modelledJoules === undefined) return 'measured';
+  return energy.gpuJoules === undefined ? 'modelled' : 'both';
+}
+
 /** Grams, with who says so. */
 export function formatModelCard(report: Report): string {
   const { run, devices, wattmeterVersion, energy } = report;
   const carbon = carbonOrThrow(report, 'model card');
   const source =
-    `measured with Wattmeter ${wattmeterVersion}: ${report.compute.energyKilowattHours ?? 'unknown'} kWh ` +
+    `${BASIS[basisOf(report)]} with Wattmeter ${wattmeterVersion}: ${report.compute.energyKilowattHours ?? 'unknown'} kWh ` +
     `(PUE ${energy.powerUsageEffectiveness}, ${energy.powerUsageEffectivenessProvenance}), ` +
     `location-based, ${carbon.dataset}, ${carbon.vintage}`;
   return stringify({

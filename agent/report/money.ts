@@ -6,7 +6,7 @@ import type { Totals } from '../account.ts';
 import { COVERAGE_FACTOR } from '../model.ts';
 import { kilowattHours, type Instant } from '../units.ts';
 import { netCostOf } from './device.ts';
-import { figure, knownFigure, ratioOf, rootOfSquares, sum, sumIfKnown } from './figure.ts';
+import { figure, knownFigure, meanFigure, rootOfSquares, sum, sumIfKnown } from './figure.ts';
 import type { PricePeriodFacts, TariffFacts } from './input.ts';
 import { present } from './present.ts';
 import type { ReportCost, ReportFixedCharge, ReportPricePeriod } from './report.ts';
@@ -151,7 +151,7 @@ export function costOf(parts: CostParts): ReportCost {
   const bill = billOfParts({ ...parts, facilityKilowattHours }, net);
   const energyCost = bill?.totalCost ?? figure(net);
   const priceUncertainty = COVERAGE_FACTOR * Math.abs(net) * (tariff.relativeUncertainty ?? 0);
-  const mean = ratioOf(net, facilityKilowattHours) ?? steadyPrice(parts);
+  const mean = meanFigure(net, facilityKilowattHours) ?? steadyPrice(parts);
   return {
     ...shared,
     energyCost,

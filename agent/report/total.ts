@@ -50,6 +50,13 @@ export const observedOf = <Observed extends Line>(
 export const uncertaintyOfAll = (lines: readonly Line[]): number =>
   figure(rootOfSquares(lines.map(({ uncertaintyJoules = 0 }) => uncertaintyJoules)));
 
+/** Expanded uncertainty (k = 2) of the grams of devices together at a mean intensity: data sets state none of their own. */
+export const gramsUncertaintyOf = (
+  lines: readonly Line[],
+  { powerUsageEffectiveness: pue }: Pick<ReportEnergy, 'powerUsageEffectiveness'>,
+  gramsPerKilowattHour = 0,
+): number => figure(toKilowattHours(pue * uncertaintyOfAll(lines)) * gramsPerKilowattHour);
+
 /** Devices that were measured: the others' energy stands apart. */
 export const measuredOf = (devices: readonly ReportDevice[]): readonly ReportDevice[] =>
   devices.filter(({ method }) => method !== 'modelled');

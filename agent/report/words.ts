@@ -25,6 +25,13 @@ export function labelled(text: string, provenance: Provenance): string {
   return label === '' ? text : `${text} (${label})`;
 }
 
+/** `text; modelled energy`, where a figure stands on energy that no sensor read. */
+export function onEnergy(text: string, { energy }: Pick<Report, 'energy'>): string {
+  if (energy.modelledJoules === undefined) return text;
+  const scope = energy.gpuJoules === undefined ? 'modelled' : 'partly modelled';
+  return `${text}${text === '' ? '' : '; '}${scope} energy`;
+}
+
 const METHODS = {
   counter: 'its hardware energy counter, checked against its power readings',
   integral:
@@ -57,10 +64,14 @@ export const energyInWords = (
 ): string =>
   energyJoules === undefined ? 'not measured' : formatEnergy(energyJoules, uncertaintyJoules);
 
+const MODELLED_UNCERTAINTY =
+  '± is an assumption about the model (k = 2): nobody has measured how good it is.';
+
 /** What the ± stands for. */
 export function uncertaintySentence({ devices, energy }: Report): string {
   const components = energy.gpuUncertaintyComponents;
-  if (components === undefined || measuredOf(devices).length === 0) return '';
+  if (components === undefined || measuredOf(devices).length === 0)
+    return energy.modelledJoules === undefined ? '' : MODELLED_UNCERTAINTY;
   const isPartial = components.aliasJoules > 0;
   const unseen = isPartial ? ', load that a part-time sensor could not see' : '';
   return `± is the expanded uncertainty (k = 2, about 95 %) from gain and offset of the sensors${unseen} and the edges of the run.`;
@@ -122,7 +133,8 @@ export function priceInWords({
   const { tariff, pricePerKilowattHourMean: mean, currency } = cost;
   const price = mean === undefined ? 'price unknown' : `${priceDigits(mean)} ${currency}/kWh`;
   if (tariff.name === 'flat') return labelled(price, tariff.provenance);
-  return labelled(`${price} on average, ${tariff.name} (${tariff.source})`, tariff.provenance);
+  const file = tariff.name === tariff.source ? '' : ` (${tariff.source})`;
+  return labelled(`${price} on average, ${tariff.name}${file}`, tariff.provenance);
 }
 
 /** At least the two decimals that prices are written with, and no more than six. */

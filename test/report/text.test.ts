@@ -4,6 +4,7 @@ import { widthOf } from '../../agent/display/line.ts';
 import { buildReport } from '../../agent/report/build.ts';
 import type { ReportInput } from '../../agent/report/input.ts';
 import { formatText } from '../../agent/report/text.ts';
+import { known } from '../known.ts';
 import {
   booksOf,
   deviceOf,
@@ -94,8 +95,27 @@ describe('formatText()', () => {
     const device = deviceOf(0, { powerOrigin: 'modelled', source: 'tpu', model: 'TPU v4' });
     const line = { ...lineOf(0, 200), device };
     const text = textOf(inputOf(booksOf([line])));
-    expect(text).toMatch(/Modelled energy .* modelled from duty cycle, no sensor/);
+    expect(text).toMatch(/Modelled energy .* ± .* modelled from duty cycle, no sensor/);
     expect(text).not.toMatch(/GPU energy/);
+    const flat = text.replaceAll(/\s+/g, ' ');
+    for (const label of ['E_compute', 'Energy cost', 'Carbon \\(CO2e\\)', 'Per GPU-hour', 'Mean power'])
+      expect(flat).toMatch(new RegExp(`${label} [^;]*(;[^;]*){0,3}; modelled energy`));
+    expect(flat).toContain('± is an assumption about the model');
+  });
+
+  test('gives the carbon of a modelled accelerator its ±, and calls a mixture partly modelled', () => {
+    const device = deviceOf(1, { powerOrigin: 'modelled', source: 'tpu', model: 'TPU v4' });
+    const modelled = { ...lineOf(1, 200), device };
+    const { carbon, energy, devices } = buildReport(inputOf(booksOf([modelled])));
+    const uncertainty = known(devices[0]?.uncertaintyJoules);
+    expect(uncertainty).toBeGreaterThan(0);
+    expect(carbon).toMatchObject({
+      uncertaintyGrams: expect.closeTo((uncertainty / 3.6e6) * 44.18, 9),
+    });
+    expect(energy).not.toHaveProperty('gpuJoules');
+    const mixed = textOf(inputOf(booksOf([lineOf(0, 300), modelled])));
+    expect(mixed.replaceAll(/\s+/g, ' ')).toMatch(/E_compute .* partly modelled energy/);
+    expect(textOf(inputOf(booksOf([lineOf(0, 300)])))).not.toContain('modelled energy');
   });
 
   test('prints names from outside on one line, without what a terminal would obey', () => {
