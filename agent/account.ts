@@ -250,7 +250,7 @@ function incompleteWindows(names: readonly string[]): Warning[] {
   return [
     {
       code: 'window-incomplete',
-      message: `${names.length} window(s) were announced so late that their energy is not exact, the first is "${names[0]}". Announce a window when it begins and when it ends.`,
+      message: `${names.length === 1 ? '1 window was' : `${names.length} windows were`} announced so late that the energy is not exact, the first is "${names[0]}". Announce a window when it begins and when it ends.`,
     },
   ];
 }

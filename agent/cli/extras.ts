@@ -9,17 +9,17 @@ import { acquisitionKilowattHours } from '../estimate/energy.ts';
 import { SOCIAL_COST } from '../estimate/impact.ts';
 import { exactly } from '../estimate/range.ts';
 import { labellingOf, ownedPerGpuHour } from '../estimate/run-inputs.ts';
-import type { Device, Run, Warning } from '../model.ts';
+import type { Device, DeviceKind, Run, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { DemandCost } from '../price/demand.ts';
 import type { AcquisitionFacts, BesideFacts, LabellingFacts } from '../report/beside.ts';
 import type { HardwareFacts } from '../report/hardware.ts';
 import type { CountedProgress } from '../report/per.ts';
 import { present } from '../report/present.ts';
-import type { ReportCostLine } from '../report/report.ts';
+import type { Report, ReportCostLine, ReportDevice } from '../report/report.ts';
 import type { SocialPrice } from '../report/social.ts';
 import type { Traffic } from '../source/traffic.ts';
-import { kilowattHours, toKilowattHours, type Instant } from '../units.ts';
+import { joules, kilowattHours, seconds, toKilowattHours, type Instant } from '../units.ts';
 import { dataOf } from './data.ts';
 import type { Pricing } from './pricing.ts';
 
@@ -31,6 +31,28 @@ export interface MeasuredUse {
     readonly device: Pick<Device, 'kind' | 'model'>;
     readonly totals: Pick<Totals, 'energyJoules' | 'observedSeconds' | 'bridgedSeconds'>;
   }[];
+}
+
+/** What a report holds of them. */
+export function useOfReport(
+  { devices, hosts = [] }: Report,
+  span: { readonly startSeconds: Instant; readonly endSeconds: Instant },
+): MeasuredUse {
+  const used =
+    (kind: DeviceKind) =>
+    (line: ReportDevice): MeasuredUse['devices'][number] => ({
+      device: { kind, model: line.model },
+      totals: {
+        energyJoules: joules(line.energyJoules ?? 0),
+        observedSeconds: seconds(line.observedSeconds),
+        bridgedSeconds: seconds(line.bridgedSeconds ?? 0),
+      },
+    });
+  return {
+    run: span,
+    endSeconds: span.endSeconds,
+    devices: [...devices.map(used('gpu')), ...hosts.map(used('host'))],
+  };
 }
 
 /** What else is known of the run. */

@@ -26,6 +26,9 @@ export const PRICING_KEYS: readonly Key[] = [
   'pue',
 ];
 
+/** What changes a run's bill when it is asked for again; the host's power is energy beside the GPUs'. */
+const REPRICING_KEYS: readonly Key[] = [...PRICING_KEYS, 'hostWatts'];
+
 /** Options that add lines to a report without changing the price of energy. */
 export const EXTRA_KEYS: readonly Key[] = [
   'wue',
@@ -51,7 +54,7 @@ const REPLACED: Partial<Readonly<Record<Key, readonly Key[]>>> = {
 /** What a run's books are kept under; files by their whole path, because a report is asked for from anywhere. */
 export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> => ({
   pricing: Object.fromEntries(
-    [...PRICING_KEYS, ...EXTRA_KEYS].flatMap((key) => {
+    [...PRICING_KEYS, ...EXTRA_KEYS, 'hostWatts' as const].flatMap((key) => {
       const value = config[key];
       if (value === undefined) return [];
       return [[key, FILE_KEYS.has(key) && typeof value === 'string' ? resolve(value) : value]];
@@ -92,7 +95,7 @@ export async function changedPricing(
 ): Promise<readonly ReportOptionChange[]> {
   const kept = await resolveStored(facts);
   const now = await keptPricing(facts, asked);
-  return PRICING_KEYS.flatMap((key) => {
+  return REPRICING_KEYS.flatMap((key) => {
     const [before, after] = [wordOf(kept[key]), wordOf(now[key])];
     if (before === after) return [];
     return [{ option: flagOf(key), ...present({ before, after }) }];
@@ -102,6 +105,13 @@ export async function changedPricing(
 const wordOf = (value: Config[Key]): string | number | undefined =>
   typeof value === 'number' || value === undefined ? value : String(value);
 
-/** Whether anything is asked for that changes what energy costs or emits. */
+/** Whether anything is asked for that changes what a run costs or emits. */
 export const isRepriced = (asked: Config): boolean =>
-  PRICING_KEYS.some((key) => asked[key] !== undefined);
+  REPRICING_KEYS.some((key) => asked[key] !== undefined);
+
+/** Files that what was kept names, that nothing asked for takes the place of, and that are not there any more. */
+export const lostFiles = (merged: Config): readonly string[] =>
+  [...FILE_KEYS].flatMap((key) => {
+    const path = merged[key];
+    return typeof path === 'string' && !existsSync(path) ? [path] : [];
+  });

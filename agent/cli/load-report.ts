@@ -12,7 +12,7 @@ import type { Report } from '../report/report.ts';
 import { present } from '../report/present.ts';
 import { parseReport } from '../report/schema.ts';
 import type { Invocation } from './command.ts';
-import { PRICING_KEYS } from './kept-pricing.ts';
+import { withFlags } from './finished-report.ts';
 import { openPricing, refreshFeeds } from './pricing.ts';
 import { meterTraces } from './replay.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
@@ -62,17 +62,21 @@ async function fileReport(path: string, asked: Asked): Promise<DrawableReport> {
     throw new UsageError(`${path} is a directory, not a log or a report. Name a file in it.`);
   // What a pipe holds can be read once: of one only its name tells.
   const isReport = stat.isFile() ? holdsObject(path) : path.endsWith('.json');
-  return isReport ? { report: finishedReport(path, asked) } : traceReport(path, asked);
+  return isReport ? { report: await finishedReport(path, asked) } : traceReport(path, asked);
 }
 
-function finishedReport(path: string, { flagged }: Asked): Report {
-  if (PRICING_KEYS.some((key) => flagged.has(key))) {
-    throw new UsageError(
-      `${path} is a finished report: it holds no energy over time to price anew. Name the stored run or the trace instead.`,
-    );
-  }
-  return parseReport(unpacked(readInputBytes(path)).toString('utf8'), basename(path));
-}
+const finishedReport = (path: string, asked: Asked): Promise<Report> =>
+  withFlags(
+    // Some editors put a byte order mark first.
+    parseReport(
+      unpacked(readInputBytes(path))
+        .toString('utf8')
+        .replace(/^\u{FEFF}/u, ''),
+      basename(path),
+    ),
+    path,
+    asked,
+  );
 
 const HEAD_BYTES = 4096;
 

@@ -70,7 +70,7 @@ export function openMetering(options: MeteringOptions): Pipeline {
 }
 
 /** The rest of the node, as --host-watts says it. */
-const hostDevice: Device = {
+export const hostDevice: Device = {
   uuid: HOST_UUID,
   index: 0,
   kind: 'host',

@@ -14,7 +14,8 @@ export const recoverCommand: CommandSpec = {
     const recoveries = await recoverRuns(stateDirectory(config, context));
     const recovered = recoveries.flatMap((one) => (one.kind === 'recovered' ? [one.summary] : []));
     if (recovered.length > 0) context.stdout.write(formatRuns(recovered));
-    context.stdout.write(`${recovered.length} run(s) recovered.\n`);
+    const count = recovered.length;
+    context.stdout.write(`${count} ${count === 1 ? 'run' : 'runs'} recovered.\n`);
     const failures = recoveries.filter((one) => one.kind === 'failed');
     for (const failure of failures) context.stderr.write(`wattmeter: ${failure.message}\n`);
     return failures.length > 0 ? EXIT_FAILED : 0;

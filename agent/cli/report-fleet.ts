@@ -12,13 +12,13 @@ import { openPrometheus, type PrometheusOptions } from '../report/fleet-promethe
 import { readFleet } from '../report/fleet-read.ts';
 import { withBeside } from '../report/beside.ts';
 import { fleetReport, type FleetFacts } from '../report/fleet.ts';
-import type { DeviceKind, Warning } from '../model.ts';
-import type { Report, ReportDevice } from '../report/report.ts';
-import { after, joules, seconds, type Instant } from '../units.ts';
+import type { Warning } from '../model.ts';
+import type { Report } from '../report/report.ts';
+import { after, type Instant } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
 import type { Charges } from './charges.ts';
-import { extrasOf } from './extras.ts';
+import { extrasOf, useOfReport } from './extras.ts';
 import { feedWarnings } from './feed-warnings.ts';
 import { checkInputs } from './inputs.ts';
 import { openPricing, refreshFeeds, refuseGap, type Pricing } from './pricing.ts';
@@ -130,15 +130,7 @@ async function withExtras(
   },
 ): Promise<Report> {
   const { config, demand } = facts;
-  const { devices, hosts = [], energy, cost } = report;
-  const used = (kind: DeviceKind) => (line: ReportDevice) => ({
-    device: { kind, model: line.model },
-    totals: {
-      energyJoules: joules(line.energyJoules ?? 0),
-      observedSeconds: seconds(line.observedSeconds),
-      bridgedSeconds: seconds(line.bridgedSeconds ?? 0),
-    },
-  });
+  const { energy, cost } = report;
   await checkInputs(facts.pricing.inputs, cost.currency);
   const pricing = {
     ...facts.pricing,
@@ -148,14 +140,7 @@ async function withExtras(
       provenance: energy.powerUsageEffectivenessProvenance,
     },
   };
-  const { warnings, ...beside } = extrasOf(
-    {
-      run: { startSeconds: span.startSeconds },
-      endSeconds: span.endSeconds,
-      devices: [...devices.map(used('gpu')), ...hosts.map(used('host'))],
-    },
-    { config, pricing, demand },
-  );
+  const { warnings, ...beside } = extrasOf(useOfReport(report, span), { config, pricing, demand });
   const whole = { ...report, warnings: [...report.warnings, ...warnings] };
   return withLevers(withBeside(whole, beside), pricing);
 }

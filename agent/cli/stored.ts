@@ -1,15 +1,26 @@
 // A stored run as a report: as its books were kept, or under another tariff, zone or PUE, as if measured so.
 
+import { existsSync } from 'node:fs';
+
 import { openClock } from '../clock.ts';
-import { readRunFacts, rechargeAccount, type StoredRun } from '../ledger/read-run.ts';
+import {
+  readRunFacts,
+  rechargeAccount,
+  type RefilledRun,
+  type StoredRun,
+} from '../ledger/read-run.ts';
+import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import { present } from '../report/present.ts';
 import { changesOf } from '../report/repriced.ts';
 import type { Report, ReportBill } from '../report/report.ts';
 import { parseBill, parseMachine } from '../report/schema.ts';
+import { bookedRun } from './booked-pricing.ts';
+import type { Charges } from './charges.ts';
 import type { Context } from './context.ts';
-import { changedPricing, isRepriced, keptPricing } from './kept-pricing.ts';
-import { openPricing, refreshFeeds, refuseGap } from './pricing.ts';
+import { rechargeWithHost } from './host-beside.ts';
+import { changedPricing, isRepriced, keptPricing, lostFiles } from './kept-pricing.ts';
+import { openPricing, refreshFeeds, refuseGap, type Pricing } from './pricing.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
 import { parseCounts } from './run-counts.ts';
 
@@ -21,14 +32,13 @@ export async function storedReport(
 ): Promise<DrawableReport> {
   const { context, config = {} } = options;
   const facts = await readRunFacts(stateDirectory, id);
-  const merged = await keptPricing(facts['pricing'], config);
-  const pricing = await openPricing(merged, context, openClock());
-  await refreshFeeds(pricing, context);
-  // Charged anew even under the tariff that was kept: the bill's rows are not stored, and the sums come out the same.
-  const { account, stored, charges } = await rechargeAccount(stateDirectory, id, () =>
-    pricing.openCharges(),
-  );
-  if (isRepriced(config)) await refuseGap(pricing, stored);
+  const kept = await keptPricing(facts['pricing'], config);
+  const merged = withoutLostInputs(kept);
+  const { account, stored, charges, pricing } = await chargedRun(stateDirectory, id, {
+    facts,
+    merged,
+    ...options,
+  });
   if (!stored.closed) {
     account.addWarning({
       code: 'run-not-closed',
@@ -36,6 +46,7 @@ export async function storedReport(
         'The books of this run are not closed: it is still going on, or its Wattmeter died (wattmeter recover).',
     });
   }
+  if (merged !== kept) account.addWarning(inputsGone(kept));
   const machine = parseMachine(stored.facts['machine']);
   const counts = parseCounts(stored.facts['counts']);
   const report = reportOf(account.books(stored), {
@@ -52,6 +63,52 @@ export async function storedReport(
   };
 }
 
+/** What nobody measured changes no measured figure: without its file it is left out, and said to be. */
+function withoutLostInputs(config: Config): Config {
+  const { inputs, ...rest } = config;
+  return inputs === undefined || existsSync(inputs) ? config : rest;
+}
+
+const inputsGone = ({ inputs }: Config): Warning => ({
+  code: 'inputs-file-gone',
+  message: `${inputs} is not there any more: what it said of hardware and data is left out.`,
+});
+
+type Charged = RefilledRun & { readonly charges: Charges; readonly pricing: Pricing };
+
+/**
+ * The run under the options in force. Charged anew even under the tariff that was kept: the bill's rows are not stored,
+ * and the sums come out the same.
+ */
+async function chargedRun(
+  stateDirectory: string,
+  id: string,
+  parts: {
+    readonly facts: Readonly<Record<string, unknown>>;
+    readonly merged: Config;
+    readonly context: Context;
+    readonly config?: Config;
+  },
+): Promise<Charged> {
+  const { facts, merged, context, config = {} } = parts;
+  const changes = await changedPricing(facts['pricing'], config);
+  const lost = lostFiles(merged);
+  const bill = parseBill(facts['bill']);
+  if (lost.length > 0 && changes.length === 0 && bill !== undefined)
+    return bookedRun(stateDirectory, id, { bill, config: merged, lost });
+  const pricing = await openPricing(merged, context, openClock());
+  await refreshFeeds(pricing, context);
+  const powerWatts = changes.some(({ option }) => option === '--host-watts')
+    ? config.hostWatts
+    : undefined;
+  const run =
+    powerWatts === undefined
+      ? await rechargeAccount(stateDirectory, id, () => pricing.openCharges())
+      : await rechargeWithHost(stateDirectory, id, { pricing, powerWatts });
+  if (isRepriced(config)) await refuseGap(pricing, run.stored);
+  return { ...run, pricing };
+}
+
 /** The report with what it was before, where that is not what it is now: other prices, or files that say other ones. */
 async function asRepriced(
   report: Report,
@@ -59,11 +116,10 @@ async function asRepriced(
   asked: Config,
 ): Promise<Report> {
   const options = await changedPricing(facts['pricing'], asked);
-  const before = closed ? parseBill(facts['bill']) : undefined;
-  const repriced = {
-    ...report,
-    repriced: present({ options, before: before && ofSameEnergy(before, report) }),
-  };
+  const bill = closed ? parseBill(facts['bill']) : undefined;
+  const hasOtherHost = options.some(({ option }) => option === '--host-watts');
+  const before = hasOtherHost ? bill : bill && ofSameEnergy(bill, report);
+  const repriced = { ...report, repriced: present({ options, before }) };
   // A config file may ask for what the run was measured under.
   return options.length > 0 || changesOf(repriced).length > 0 ? repriced : report;
 }

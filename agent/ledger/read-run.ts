@@ -164,13 +164,14 @@ interface Charges {
 
 /**
  * Folds a stored run into a new account as it would have been under another tariff, zone or PUE. `openCharges` is asked
- * again where what was read turns out to be damaged and is read elsewhere.
+ * again where what was read turns out to be damaged and is read elsewhere. The intervals of `withoutUuid` are left out.
  * @throws LedgerError when the run cannot be read.
  */
 export async function rechargeAccount<Opened extends Charges>(
   stateDirectory: string,
   id: string,
   openCharges: () => Promise<Opened>,
+  withoutUuid?: string,
 ): Promise<RefilledRun & { readonly charges: Opened }> {
   const path = runJournalPath(stateDirectory, id);
   const columnsPath = runColumnsPath(stateDirectory, id);
@@ -181,9 +182,11 @@ export async function rechargeAccount<Opened extends Charges>(
       const fold = createFold(path, { hasWindows: seal.hasWindows });
       await readColumns(columnsPath, {
         record: (record) => fold.record(record),
-        rows(columns, span, uuidOf) {
-          charges.chargeRows(columns, span, uuidOf);
-          fold.rows(columns, span, uuidOf);
+        rows(columns, whole, uuidOf) {
+          for (const span of spansWithout(withoutUuid, columns, whole, uuidOf)) {
+            charges.chargeRows(columns, span, uuidOf);
+            fold.rows(columns, span, uuidOf);
+          }
         },
       });
       return { ...fold.end(NO_DAMAGE), charges };
@@ -193,8 +196,29 @@ export async function rechargeAccount<Opened extends Charges>(
   }
   const charges = await openCharges();
   const fold = createFold(path);
-  const { damage } = await readInto(path, fold, { charge: (one) => charges.charge(one) });
+  const { damage } = await readInto(path, fold, {
+    charge: (one) => (one.uuid === withoutUuid ? undefined : charges.charge(one)),
+  });
   return { ...fold.end(damage), charges };
+}
+
+/** The rows of a span, in stretches without those of one device. */
+function spansWithout(
+  uuid: string | undefined,
+  columns: IntervalColumns,
+  { from, to }: RowSpan,
+  uuidOf: (device: number) => string,
+): readonly RowSpan[] {
+  if (uuid === undefined) return [{ from, to }];
+  const spans: RowSpan[] = [];
+  let start = from;
+  for (let row = from; row <= to; row += 1) {
+    const isEnd = row === to || uuidOf(columns.numbers.device[row] ?? NaN) === uuid;
+    if (!isEnd) continue;
+    if (row > start) spans.push({ from: start, to: row });
+    start = row + 1;
+  }
+  return spans;
 }
 
 /** What a run's books were kept under, without reading its intervals. @throws LedgerError when it cannot be read. */
@@ -254,7 +278,8 @@ function createFold(
 }
 
 /**
- * Reads a journal, its intervals charged anew by `charge` where there is one; `breathe` is waited for now and then, so
+ * Reads a journal, its intervals charged anew by `charge` where there is one, or left out where that charges nothing;
+ * `breathe` is waited for now and then, so
  * that what is made of it can keep up.
  */
 function readInto(
@@ -264,7 +289,7 @@ function readInto(
     charge,
     breathe,
   }: {
-    readonly charge?: ChargeInterval;
+    readonly charge?: (interval: Interval) => Charge | undefined;
     readonly breathe?: () => Promise<void> | undefined;
   },
 ): Promise<RecordsEnd> {
@@ -272,7 +297,11 @@ function readInto(
   return eachOf(readRecords(path), (event) => {
     if (event.kind !== 'slot') fold.record(event);
     else if (charge === undefined) for (const one of event.intervals) fold.interval(one);
-    else for (const one of event.intervals) fold.interval({ ...one, charge: charge(one) });
+    else
+      for (const one of event.intervals) {
+        const anew = charge(one);
+        if (anew !== undefined) fold.interval({ ...one, charge: anew });
+      }
     count += 1;
     return count % EVENTS_PER_BREATH === 0 ? breathe?.() : undefined;
   });

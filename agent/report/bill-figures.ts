@@ -125,15 +125,18 @@ export function perRows(report: Report): Figure[] {
         ];
   return [
     ...rowOf('Per GPU-hour', per.gpuHour, (count) => `${formatValue(count)} GPU-hours`),
-    ...rowOf('Per step', per.step, (count) => `${formatNumber(count, 0)} steps${gaps}`),
+    ...rowOf('Per step', per.step, (count) => `${counted(count, 'step')}${gaps}`),
     ...rowOf(
       'Per 1M tokens',
       per.token,
-      (count) => `${formatNumber(count, 0)} tokens${gaps}`,
+      (count) => `${counted(count, 'token')}${gaps}`,
       TOKENS_SHOWN,
     ),
   ];
 }
+
+const counted = (count: number, thing: string): string =>
+  `${formatNumber(count, 0)} ${thing}${count === 1 ? '' : 's'}`;
 
 function moneyAndMass(one: ReportPerOne, currency: string, times: number): string {
   const { energyCost, hardwareCost, locationBasedGrams, softwareCarbonIntensityGrams: sci } = one;

@@ -24,7 +24,7 @@ export interface TariffFacts {
 }
 
 /** Who says how much CO₂e a kilowatt-hour carries; a Grid fits. */
-interface GridFacts {
+export interface GridFacts {
   readonly zone: string;
   readonly region?: ReportRegion;
   readonly dataset: string;

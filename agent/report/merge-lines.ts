@@ -252,7 +252,8 @@ function mergedLine(
 function findings(repeated: number, proRataSeconds: number): Warning[] {
   const found: Warning[] = [];
   if (repeated > 0) {
-    const message = `${repeated} lines of GPUs that another report covers were counted once.`;
+    const lines = repeated === 1 ? '1 line of a GPU' : `${repeated} lines of GPUs`;
+    const message = `${lines} that another report covers ${repeated === 1 ? 'was' : 'were'} counted once.`;
     found.push({ code: 'merge-counted-once', message });
   }
   if (proRataSeconds >= NOTABLE_SECONDS) {

@@ -16,6 +16,7 @@ import {
 } from './figure.ts';
 import { withBeside } from './beside.ts';
 import { mergeLines, type LineOfReport } from './merge-lines.ts';
+import { onMachines } from './merge-machines.ts';
 import { mergeWindows } from './merge-windows.ts';
 import { nodesOf } from './nodes.ts';
 import { present } from './present.ts';
@@ -44,12 +45,13 @@ export interface MergeFacts {
  * The report of the reports together.
  * @throws InputError when there are none, or when they are in different currencies
  */
-export function mergeReports(reports: readonly Report[], facts: MergeFacts): Report {
-  const [first, second] = reports;
+export function mergeReports(given: readonly Report[], facts: MergeFacts): Report {
+  const [first, second] = given;
   if (first === undefined)
     throw new InputError('--merge', 'there is no report', 'Name at least one');
   if (second === undefined) return first;
-  checkCurrencies(reports);
+  checkCurrencies(given);
+  const reports = onMachines(given);
   const gpus = mergeLines(linesOf(reports, (report) => report.devices));
   const severalHosts = hostsOf(reports).size > 1;
   const devices = severalHosts ? gpus.lines : gpus.lines.map(withoutHost);

@@ -112,7 +112,7 @@ function methodLines(report: Report, paint: Paint): string[] {
 
 function inputLines({ input }: Report): string[] {
   if (input === undefined) return [];
-  const rows = `${formatNumber(input.rows, 0)} rows`;
+  const rows = `${formatNumber(input.rows, 0)} ${input.rows === 1 ? 'row' : 'rows'}`;
   if (input.malformedCount === 0) return wrap(`Input: ${input.file}, ${rows}.`, WIDTH);
   const shown = input.malformed
     .slice(0, SHOWN_MALFORMED)

@@ -36,7 +36,8 @@ export async function* mergeLogs(
     await Promise.all(feeds.map(({ events }) => events.return()));
   }
   if (doubles.count > 0) {
-    const message = `${doubles.count} rows lie in time that another file covers for the same GPU; they were left out.`;
+    const rows = doubles.count === 1 ? '1 row lies' : `${doubles.count} rows lie`;
+    const message = `${rows} in time that another file covers for the same GPU: left out.`;
     yield { kind: 'warning', warning: { code: 'overlapping-files', message } };
   }
 }
