@@ -98,7 +98,13 @@ describe('formatText()', () => {
     expect(text).toMatch(/Modelled energy .* ± .* modelled from duty cycle, no sensor/);
     expect(text).not.toMatch(/GPU energy/);
     const flat = text.replaceAll(/\s+/g, ' ');
-    for (const label of ['E_compute', 'Energy cost', 'Carbon \\(CO2e\\)', 'Per GPU-hour', 'Mean power'])
+    for (const label of [
+      'E_compute',
+      'Energy cost',
+      'Carbon \\(CO2e\\)',
+      'Per GPU-hour',
+      'Mean power',
+    ])
       expect(flat).toMatch(new RegExp(`${label} [^;]*(;[^;]*){0,3}; modelled energy`));
     expect(flat).toContain('± is an assumption about the model');
   });
