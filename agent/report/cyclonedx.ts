@@ -57,8 +57,11 @@ const propertiesOf = ({ energy, carbon }: Report): object[] => [
   ...property('gpuJoules', energy.gpuJoules),
   ...property('modelledJoules', energy.modelledJoules),
   ...property('gpuUncertaintyJoules', energy.gpuUncertaintyJoules),
+  ...property('hostJoules', energy.hostJoules),
+  ...property('hostProvenance', energy.hostProvenance),
   ...property('coverageRatio', energy.coverageRatio),
   ...property('powerUsageEffectiveness', energy.powerUsageEffectiveness),
+  ...property('powerUsageEffectivenessProvenance', energy.powerUsageEffectivenessProvenance),
   ...('missing' in carbon
     ? property('carbonMissing', carbon.missing)
     : property('carbonDataset', `${carbon.dataset}, ${carbon.vintage}`)),

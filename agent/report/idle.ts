@@ -4,7 +4,7 @@ import { IDLE_RULE, type IdleTotals } from '../account/idle.ts';
 import {
   figure,
   knownFigure,
-  ratioOf,
+  meanFigure,
   secondsFigure,
   sum,
   sumIfKnown,
@@ -55,9 +55,9 @@ export function idleOf(
   const all = sumOfKnown(devices.map(({ energyJoules }) => energyJoules));
   return {
     ...time,
-    timeRatio: figure(ratioOf(time.idleSeconds, time.knownSeconds) ?? 0),
+    timeRatio: meanFigure(time.idleSeconds, time.knownSeconds) ?? 0,
     ...present({
-      energyRatio: all === undefined ? undefined : knownFigure(ratioOf(time.energyJoules, all)),
+      energyRatio: all === undefined ? undefined : meanFigure(time.energyJoules, all),
       hardwareCost:
         perGpuHourCost === undefined
           ? undefined

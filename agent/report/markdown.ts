@@ -44,7 +44,7 @@ function facilitySentence(report: Report): string {
   const host =
     energy.hostJoules === undefined
       ? ''
-      : `, ${formatEnergy(energy.hostJoules)} of host energy (${energy.hostProvenance ?? 'assumed'})`;
+      : ` and ${formatEnergy(energy.hostJoules)} of host energy (${energy.hostProvenance ?? 'assumed'})`;
   const bill =
     cost.energyCost === undefined
       ? ''

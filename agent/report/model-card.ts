@@ -2,7 +2,9 @@
 
 import { stringify } from 'yaml';
 
+import { formatEnergy } from '../display/quantity.ts';
 import { InputError } from '../input-error.ts';
+import { fromKilowattHours } from '../units.ts';
 import { present } from './present.ts';
 import type { Report, ReportCarbon } from './report.ts';
 import { modelsInWords } from './words.ts';
@@ -20,6 +22,15 @@ function carbonOrThrow({ run, carbon }: Report, form: string): ReportCarbon {
   );
 }
 
+const energyOf = ({ compute: { energyKilowattHours } }: Report): string =>
+  energyKilowattHours === undefined
+    ? 'unknown energy'
+    : formatEnergy(fromKilowattHours(energyKilowattHours));
+
+/** A part of it that nobody measured. */
+const hostOf = ({ energy: { hostProvenance } }: Report): string =>
+  hostProvenance === undefined || hostProvenance === 'measured' ? '' : `; host ${hostProvenance}`;
+
 const BASIS = {
   measured: 'measured',
   modelled: 'modelled, not measured,',
@@ -36,8 +47,8 @@ export function formatModelCard(report: Report): string {
   const { run, devices, wattmeterVersion, energy } = report;
   const carbon = carbonOrThrow(report, 'model card');
   const source =
-    `${BASIS[basisOf(report)]} with Wattmeter ${wattmeterVersion}: ${report.compute.energyKilowattHours ?? 'unknown'} kWh ` +
-    `(PUE ${energy.powerUsageEffectiveness}, ${energy.powerUsageEffectivenessProvenance}), ` +
+    `${BASIS[basisOf(report)]} with Wattmeter ${wattmeterVersion}: ${energyOf(report)} ` +
+    `(PUE ${energy.powerUsageEffectiveness}, ${energy.powerUsageEffectivenessProvenance}${hostOf(report)}), ` +
     `location-based, ${carbon.dataset}, ${carbon.vintage}`;
   return stringify({
     co2_eq_emissions: present({
