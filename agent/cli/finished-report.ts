@@ -129,6 +129,10 @@ function besideOf(
     data,
     acquisition,
     labelling,
-    socialPrice: config.socialCostPerTonne === undefined ? undefined : socialPrice,
+    // Without a zone there was nothing to price.
+    socialPrice:
+      config.socialCostPerTonne === undefined && report.social !== undefined
+        ? undefined
+        : socialPrice,
   });
 }
