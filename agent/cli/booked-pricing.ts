@@ -65,6 +65,7 @@ export async function bookedRun(
     },
     periods: () => [],
     demand: () => demandOf(bill),
+    monthUse: () => [],
   };
   return {
     account,

@@ -10,6 +10,12 @@ import type { ReportOptionChange } from '../report/report.ts';
 
 type Key = keyof Config;
 
+/** A file that a run was priced with. */
+export interface LostFile {
+  readonly key: Key;
+  readonly path: string;
+}
+
 /** The options that say what energy costs and emits. */
 export const PRICING_KEYS: readonly Key[] = [
   'price',
@@ -64,7 +70,7 @@ export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> 
 
 /**
  * What was kept, with what is asked for now in its place.
- * @throws UsageError when a ledger holds what no option takes, and for a kept file that is not there any more
+ * @throws UsageError when a ledger holds what no option takes
  */
 export async function keptPricing(facts: unknown, asked: Config): Promise<Config> {
   const kept: Partial<Record<Key, unknown>> = { ...(await resolveStored(facts)) };
@@ -72,18 +78,7 @@ export async function keptPricing(facts: unknown, asked: Config): Promise<Config
     if (asked[key as Key] === undefined) continue;
     for (const other of replaced) delete kept[other];
   }
-  for (const key of FILE_KEYS) refuseLost(key, asked[key] === undefined ? kept[key] : undefined);
   return { ...(kept as Config), ...asked };
-}
-
-function refuseLost(key: Key, path: unknown): void {
-  if (typeof path !== 'string' || existsSync(path)) return;
-  const flag = flagOf(key);
-  const others = Object.entries(REPLACED).filter(([, replaced]) => replaced.includes(key));
-  const mends = [flag, ...others.map(([other]) => flagOf(other as Key))].join(' or ');
-  throw new UsageError(
-    `${flag} ${path}, which the run was priced with, is not there any more. Put it back, or give ${mends} for another.`,
-  );
 }
 
 const flagOf = (key: Key): string => OPTIONS[key].flags.split(' ')[0] ?? key;
@@ -109,9 +104,20 @@ const wordOf = (value: Config[Key]): string | number | undefined =>
 export const isRepriced = (asked: Config): boolean =>
   REPRICING_KEYS.some((key) => asked[key] !== undefined);
 
-/** Files that what was kept names, that nothing asked for takes the place of, and that are not there any more. */
-export const lostFiles = (merged: Config): readonly string[] =>
+/** The pricing files that what was kept names, that nothing asked for takes the place of, and that are not there any more. */
+export const lostFiles = (merged: Config, asked: Config): readonly LostFile[] =>
   [...FILE_KEYS].flatMap((key) => {
     const path = merged[key];
-    return typeof path === 'string' && !existsSync(path) ? [path] : [];
+    const isLost = typeof path === 'string' && asked[key] === undefined && !existsSync(path);
+    return isLost ? [{ key, path }] : [];
   });
+
+/** A run cannot be priced anew without the file that it was priced with. */
+export function lostFileError({ key, path }: LostFile): UsageError {
+  const flag = flagOf(key);
+  const others = Object.entries(REPLACED).filter(([, replaced]) => replaced.includes(key));
+  const mends = [flag, ...others.map(([other]) => flagOf(other as Key))].join(' or ');
+  return new UsageError(
+    `${flag} ${path}, which the run was priced with, is not there any more. Put it back, or give ${mends} for another.`,
+  );
+}

@@ -19,7 +19,13 @@ import { bookedRun } from './booked-pricing.ts';
 import type { Charges } from './charges.ts';
 import type { Context } from './context.ts';
 import { rechargeWithHost } from './host-beside.ts';
-import { changedPricing, isRepriced, keptPricing, lostFiles } from './kept-pricing.ts';
+import {
+  changedPricing,
+  isRepriced,
+  keptPricing,
+  lostFileError,
+  lostFiles,
+} from './kept-pricing.ts';
 import { openPricing, refreshFeeds, refuseGap, type Pricing } from './pricing.ts';
 import { reportOf, type DrawableReport } from './reporting.ts';
 import { parseCounts } from './run-counts.ts';
@@ -92,10 +98,17 @@ async function chargedRun(
 ): Promise<Charged> {
   const { facts, merged, context, config = {} } = parts;
   const changes = await changedPricing(facts['pricing'], config);
-  const lost = lostFiles(merged);
+  const lost = lostFiles(merged, config);
   const bill = parseBill(facts['bill']);
-  if (lost.length > 0 && changes.length === 0 && bill !== undefined)
-    return bookedRun(stateDirectory, id, { bill, config: merged, lost });
+  const [first] = lost;
+  if (first !== undefined) {
+    if (changes.length > 0 || bill === undefined) throw lostFileError(first);
+    return bookedRun(stateDirectory, id, {
+      bill,
+      config: merged,
+      lost: lost.map(({ path }) => path),
+    });
+  }
   const pricing = await openPricing(merged, context, openClock());
   await refreshFeeds(pricing, context);
   const powerWatts = changes.some(({ option }) => option === '--host-watts')

@@ -208,7 +208,9 @@ describe('a stored run', () => {
         code: 'pricing-file-gone',
         message: `${tariff} is not there any more: money and grams are those that were booked when the run was measured.`,
       });
-      expect(refusal(await report(['sweep/lr.0.1', '--pue', '1.2']))).toContain('(ENOENT)');
+      expect(refusal(await report(['sweep/lr.0.1', '--pue', '1.2']))).toContain(
+        'which the run was priced with, is not there any more',
+      );
       rmSync(inputs);
       const without = await jsonOf(['sweep/lr.0.1', '--price', '0.3', '--currency', 'EUR']);
       expect(without.cost.otherCosts).toBeUndefined();

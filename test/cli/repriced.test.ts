@@ -25,6 +25,7 @@ import type { Report } from '../../agent/report/report.ts';
 import { replaySource } from '../../agent/source/replay.ts';
 import { instant } from '../../agent/units.ts';
 import { interval, START } from '../account-doubles.ts';
+import { known } from '../known.ts';
 import { temporaryDirectory } from '../ledger/temporary.ts';
 
 const context = {
@@ -275,12 +276,16 @@ describe('a run whose tariff is not what it was', () => {
     expect(changesOf(anew).map(({ label }) => label)).toEqual(['Price', 'Energy cost']);
   });
 
-  test('is refused where the file is gone, and priced by another', async () => {
+  test('is as booked where the file is gone, refused where it is needed, and priced by another', async () => {
     await using directory = await temporaryDirectory({ inMemory: true });
     const place = furnish(directory.path, CHANGE - 3600);
-    const { id } = await measure(place, under(place)['series'] ?? {});
+    const { id, report } = await measure(place, under(place)['series'] ?? {});
     rmSync(place.path('series.csv'));
-    await expect(repriced(place, id, {})).rejects.toThrow(
+    expect((await repriced(place, id, {})).cost.energyCost).toBeCloseTo(
+      known(report.cost.energyCost),
+      12,
+    );
+    await expect(repriced(place, id, { pue: 1.5 })).rejects.toThrow(
       `--tariff ${place.path('series.csv')}, which the run was priced with, is not there any more. Put it back, or give --tariff or --price for another.`,
     );
     const { cost } = await repriced(place, id, { price: 0.2, currency: 'EUR' });
