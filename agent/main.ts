@@ -13,15 +13,23 @@ import { readVersion } from './version.ts';
 const EXIT_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 const EXIT_BY_SIGNAL = 128;
+const ORDERLY_END_MILLISECONDS = 5000;
 const DEFAULT_COLUMNS = 80;
 const FULL_PIPE_PAUSE_MILLISECONDS = 5;
 const FULL_PIPE_PATIENCE = 200;
 
 const stop = new AbortController();
+let askedMilliseconds = 0;
 const onSignal = (signal: (typeof EXIT_SIGNALS)[number]): void => {
-  // The first asks for an orderly end, the second does not wait for it.
-  if (stop.signal.aborted) end(EXIT_BY_SIGNAL + SIGNAL_NUMBERS[signal]);
-  stop.abort();
+  if (!stop.signal.aborted) {
+    askedMilliseconds = performance.now();
+    stop.abort();
+    return;
+  }
+  // Under npm one Ctrl-C arrives twice, from the terminal and from npm: the report is still owed. Only whoever asks
+  // again after the time that an orderly end takes will not wait for it.
+  if (performance.now() - askedMilliseconds < ORDERLY_END_MILLISECONDS) return;
+  end(EXIT_BY_SIGNAL + SIGNAL_NUMBERS[signal]);
 };
 for (const signal of EXIT_SIGNALS) process.on(signal, onSignal);
 

@@ -420,6 +420,25 @@ describe.concurrent('npm start', () => {
     },
   );
 
+  test.each([
+    ['SIGINT', 'npm alone'],
+    ['SIGTERM', 'npm alone'],
+    ['SIGINT', 'its whole group, as a terminal does it'],
+    ['SIGTERM', 'its whole group'],
+  ] as const)('through npm it ends so, too: %s to %s', async (signal, whom) => {
+    const place = open();
+    await using start = place.start(['start', '--', ...ANY_PORT], {
+      env: { ...NO_GPU, WATTMETER_SOURCE: '' },
+      throughNpm: true,
+    });
+    const [, url = ''] = await start.says(/dashboard (http:\S+)/);
+    await untilEnergy(url.replace(/\/$/, ''), 0);
+    process.kill(whom === 'npm alone' ? start.pid : -start.pid, signal);
+    const ended = await start.ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stdout).toMatch(/GPU energy +\d/);
+  });
+
   test('with a GPU it samples that', async () => {
     const place = open();
     await using start = place.start(['start', ...ANY_PORT], { env: { WATTMETER_SOURCE: '' } });

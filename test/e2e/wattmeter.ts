@@ -47,6 +47,8 @@ export interface Workplace extends Disposable {
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly stdio?: StdioOptions;
+  /** Through npm, in a process group of its own: `args` are those of `npm`. */
+  readonly throughNpm?: true;
 }
 
 /** A machine without any GPU, whatever this one has. */
@@ -67,14 +69,20 @@ export function openWorkplace(scenario: object = {}): Workplace {
     WATTMETER_SOURCE: 'nvidia-smi',
     ...extra,
   });
-  const start = (args: readonly string[], options: RunOptions = {}): Running =>
-    running(
-      spawn(process.execPath, [binaryPath, ...args], {
-        cwd: directory,
+  const start = (args: readonly string[], options: RunOptions = {}): Running => {
+    const [program, ...words] =
+      options.throughNpm === true
+        ? ['npm', ...args]
+        : ([process.execPath, binaryPath, ...args] as const);
+    return running(
+      spawn(program, words, {
+        cwd: options.throughNpm === true ? repositoryPath : directory,
         env: environment(options.env),
         stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
+        detached: options.throughNpm === true,
       }),
     );
+  };
   return {
     directory,
     stateDirectory: join(directory, 'state-home/wattmeter'),
@@ -150,8 +158,10 @@ function running(child: ChildProcess): Running {
   };
 }
 
+const repositoryPath = resolve(import.meta.dirname, '../..');
+
 /** The trace that comes with Wattmeter. */
 export const bundledTrace: string = resolve(
-  import.meta.dirname,
-  '../../fixtures/simulated-training-4gpu.csv.gz',
+  repositoryPath,
+  'fixtures/simulated-training-4gpu.csv.gz',
 );
