@@ -10,7 +10,7 @@ import { parseRegistration, type Registration } from '../run/registration.ts';
 import type { SocketAnswer, SocketRequest } from '../run/socket.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
 import type { RunSummary } from '../snapshot.ts';
-import type { Instant } from '../units.ts';
+import { after, type Instant } from '../units.ts';
 import type { Context } from './context.ts';
 import type { Pricing } from './pricing.ts';
 import { openRegisteredRun, type RegisteredRun } from './registered-run.ts';
@@ -24,7 +24,7 @@ export interface AgentRuns extends AsyncDisposable {
   /** Answers `POST /v1/runs` and `DELETE /v1/runs/ID`; undefined for anything else. */
   change(request: SocketRequest): Promise<SocketAnswer | undefined>;
   /** A mark on the agent's socket is for every run that is open there. */
-  mark(mark: Mark): MarkOutcome;
+  mark(mark: Mark, ageSeconds: number): MarkOutcome;
   /** Gives each open run its part of what has become final. */
   settle(settlement: Settlement): void;
   open(): readonly RunSummary[];
@@ -86,8 +86,8 @@ export function openAgentRuns(parts: {
       const id = /^\/v1\/runs\/([^/]+)$/.exec(path)?.[1];
       return id !== undefined && method === 'DELETE' ? end(decodeURIComponent(id)) : undefined;
     },
-    mark(mark) {
-      const time = clock.now();
+    mark(mark, ageSeconds) {
+      const time = after(clock.now(), -ageSeconds);
       const outcomes = openRuns().map((run) => run.mark(mark, time));
       const accepted = outcomes.find(({ kind }) => kind === 'accepted');
       if (accepted !== undefined) parts.pipeline()?.cut(time);

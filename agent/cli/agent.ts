@@ -140,7 +140,7 @@ async function openSocket(
   try {
     return await RunSocket.open({
       path: join(directory, 'wattmeter.sock'),
-      mark: (mark) => runs.mark(mark),
+      mark: (mark, ageSeconds) => runs.mark(mark, ageSeconds),
       read: (path) => (path === '/v1/runs' ? runs.open() : undefined),
       change: (request) => runs.change(request),
     });

@@ -73,7 +73,8 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
   const { startSeconds } = parts;
   const ledger = openLedger(registration, parts);
   const account = createAccount(ledger.run);
-  const windows = openRunWindows(startSeconds, { account, ledger });
+  const windows = openRunWindows(startSeconds);
+  windows.keepIn({ account, ledger });
   const introduced = new Set<string>();
   let uuids: ReadonlySet<string> | undefined;
   let endSeconds: Instant | undefined;

@@ -14,7 +14,6 @@ import type { ReportMachine } from '../report/report.ts';
 import type { Job, JobEnd } from '../run/child.ts';
 import type { MigParents } from '../run/gpus.ts';
 import { EXIT_BUDGET } from '../run/terminate.ts';
-import type { MarkOutcome } from '../run/windows.ts';
 import { after, type Instant } from '../units.ts';
 import { calibrationLookup } from './calibrations.ts';
 import type { Context } from './context.ts';
@@ -29,9 +28,9 @@ import { openBudget, type BudgetGuard } from './run-budget.ts';
 import type { endOfRun } from './run-end.ts';
 import { gpuSelector, migParentsOf } from './run-gpus.ts';
 import type { RunSampling } from './run-sampling.ts';
-import { openSteps } from './run-steps.ts';
-import { openRunWindows, type RunWindows } from './run-windows.ts';
-import type { RunMarks, RunPlan } from './run.ts';
+import type { RunSteps } from './run-steps.ts';
+import type { RunWindows } from './run-windows.ts';
+import type { MarkHandler, RunMarks, RunPlan } from './run.ts';
 import { burst, isStuck, replayWarning } from './sources.ts';
 import { ledgerOptions } from './state.ts';
 import { openTransferMeter, type TransferMeter } from './transfer.ts';
@@ -51,6 +50,10 @@ export interface RunParts {
   readonly job: Job;
   readonly plan: RunPlan;
   readonly marks: RunMarks;
+  /** Marks go there since CMD's start. */
+  readonly windows: RunWindows;
+  /** Absent where no output is watched. */
+  readonly steps: RunSteps | undefined;
   readonly context: Context;
 }
 
@@ -75,6 +78,7 @@ export async function accompany(parts: RunUnderWay): Promise<number> {
       context.stderr.write(`wattmeter: ${error.message} CMD runs on, unmeasured.\n`);
     else say(error);
   }
+  if (session === undefined) parts.marks.answer(REFUSES_ALL);
   const end = await job.ended;
   try {
     return (await session?.close(end)) ?? end.exitCode;
@@ -84,6 +88,11 @@ export async function accompany(parts: RunUnderWay): Promise<number> {
     return end.exitCode;
   }
 }
+
+const REFUSES_ALL: MarkHandler = {
+  mark: () => ({ kind: 'refused', message: 'Measuring failed: this run keeps no windows.' }),
+  read: () => undefined,
+};
 
 interface Session {
   /** Takes the last readings, closes the books, delivers the report; returns Wattmeter's exit code. */
@@ -147,29 +156,25 @@ async function openLedger(
 }
 
 async function openSession(parts: RunUnderWay): Promise<Session> {
-  const { job, plan, marks } = parts;
+  const { job, plan } = parts;
   const { clock } = plan;
   const books = await openBooks(parts);
   const { ledger } = books;
   const sampling = await parts.sampling;
   const migParents = await migParentsOf(plan.config, parts.context, sampling, job.ended);
   const stages = await joinStages(parts, books, migParents);
-  const { pipeline, progress } = stages;
-  const windows = openRunWindows(job.startSeconds, books);
-  /** Where a window begins or ends, intervals are cut and readings are dense. */
-  const sharpen = <Outcome extends MarkOutcome | undefined>(outcome: Outcome): Outcome => {
-    if (outcome?.kind !== 'accepted') return outcome;
-    pipeline.cut(outcome.edgeSeconds);
-    burst(sampling.sources, after(clock.now(), BURST_SECONDS));
-    return outcome;
-  };
-  marks.answer({
-    mark: (mark) => sharpen(windows.mark(mark, clock.now())),
-    read: (path) => (path === '/v1/run' ? ledger.run : undefined),
+  const { pipeline } = stages;
+  // Where a window begins or ends, intervals are cut and readings are dense.
+  parts.windows.keepIn({
+    ...books,
+    onEdge(time) {
+      pipeline.cut(time);
+      burst(sampling.sources, after(clock.now(), BURST_SECONDS));
+    },
   });
-  const steps = openSteps(plan, clock, (line, time) => {
-    sharpen(windows.line(line, time));
-    if (windows.progress.steps !== undefined) progress?.setSteps(windows.progress.steps);
+  parts.marks.answer({
+    mark: (mark, ageSeconds) => parts.windows.mark(mark, after(clock.now(), -ageSeconds)),
+    read: (path) => (path === '/v1/run' ? ledger.run : undefined),
   });
   burst(sampling.sources, after(clock.now(), BURST_SECONDS));
   sampling.feed((event) => pipeline.consume(event.source, event));
@@ -177,8 +182,7 @@ async function openSession(parts: RunUnderWay): Promise<Session> {
   const ending = import('./run-end.ts');
   ending.catch(() => undefined);
   return {
-    close: (end) =>
-      closeSession({ ...parts, ...books, sampling, stages, windows, steps, ending }, end),
+    close: (end) => closeSession({ ...parts, ...books, sampling, stages, ending }, end),
   };
 }
 
@@ -227,6 +231,8 @@ async function joinStages(
     calibrationOf: calibrationLookup(config, context, warn),
     select: gpuSelector(config, context, migParents, warn),
     compose: () => {
+      const { steps } = parts.windows.progress;
+      if (steps !== undefined) progress?.setSteps(steps);
       const shown = [progress, views, budget].map((view) => view?.compose(pipeline));
       return () => {
         for (const show of shown) show?.();
@@ -241,8 +247,6 @@ type OpenSession = RunParts &
   OpenBooks & {
     readonly sampling: RunSampling;
     readonly stages: RunStages;
-    readonly windows: RunWindows;
-    readonly steps: ReturnType<typeof openSteps>;
     readonly ending: Promise<{ readonly endOfRun: typeof endOfRun }>;
   };
 

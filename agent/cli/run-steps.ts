@@ -1,23 +1,27 @@
-// --step-pattern: watches CMD's output from aside and tells what its lines say of the progress.
+// --step-pattern: watches CMD's output from aside, from its first line on, and tells what its lines say of the progress.
 
 import type { Clock } from '../clock.ts';
 import { StepWatch } from '../run/step-watch.ts';
-import type { StepLine } from '../run/steps.ts';
+import type { JobOutput } from '../run/output.ts';
+import type { StepLine, StepPattern } from '../run/steps.ts';
 import type { Instant } from '../units.ts';
-import type { RunPlan } from './run.ts';
 
 // How exactly an epoch's edge is known.
 const POLL_MILLISECONDS = 50;
 const DRAIN_SECONDS = 0.2;
 
-/** Watches until finished; undefined where no pattern was given, or the output could not be had. */
-export function openSteps(
-  plan: RunPlan,
+/** A watch under way. */
+export interface RunSteps {
+  /** Reads what is left, once CMD has ended. */
+  finish(): Promise<void>;
+}
+
+/** Watches until finished. */
+export function watchSteps(
+  { output, pattern }: { readonly output: JobOutput; readonly pattern: StepPattern },
   clock: Clock,
   onLine: (line: StepLine, time: Instant) => void,
-): { finish(): Promise<void> } | undefined {
-  const { output, pattern } = plan;
-  if (output === undefined || pattern === undefined) return undefined;
+): RunSteps {
   const watch = new StepWatch({ output, pattern, now: () => clock.now(), onLine });
   const timer = setInterval(() => watch.poll(), POLL_MILLISECONDS);
   return {

@@ -17,6 +17,7 @@ import { SignalRelay } from '../run/signals.ts';
 import { RunSocket, SOCKET_VARIABLE } from '../run/socket.ts';
 import type { StepPattern } from '../run/steps.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
+import { after } from '../units.ts';
 import {
   LEDGER_OPTIONS,
   PRICING_OPTIONS,
@@ -29,6 +30,8 @@ import {
 import type { Context } from './context.ts';
 import { openPricing, type Pricing } from './pricing.ts';
 import type { RunSampling } from './run-sampling.ts';
+import type { RunSteps } from './run-steps.ts';
+import { openRunWindows, type RunWindows } from './run-windows.ts';
 import { stateDirectory } from './state.ts';
 import { messageOf } from './errors.ts';
 
@@ -93,14 +96,21 @@ export const runCommand: CommandSpec = {
       return start.exitCode;
     }
     relay.ready((signal) => start.job.send(signal));
+    const windows = openRunWindows(start.job.startSeconds);
+    void start.job.ended.then(({ endSeconds }) => windows.end(endSeconds));
+    marks.answer({
+      mark: (mark, ageSeconds) => windows.mark(mark, after(plan.clock.now(), -ageSeconds)),
+      read: () => undefined,
+    });
     for (const warning of [...plan.warnings, ...start.job.warnings])
       context.stderr.write(`wattmeter: ${warning.message}\n`);
     const sampling = beginSampling(plan, context);
     // Its error is said once there is somebody to say it.
     await sampling.catch(() => undefined);
     try {
+      const steps = await beginSteps(plan, windows);
       const { accompany } = await import('./run-session.ts');
-      return await accompany({ job: start.job, plan, marks, context, sampling });
+      return await accompany({ job: start.job, plan, marks, windows, steps, context, sampling });
     } catch (error) {
       // An installation that lost a file on the way: CMD still runs, and its exit code is still ours.
       const cause = messageOf(error);
@@ -117,6 +127,14 @@ async function beginSampling(plan: RunPlan, context: Context): Promise<RunSampli
   if (plan.sampling !== undefined) return plan.sampling;
   const { openRunSampling } = await import('./run-readiness.ts');
   return openRunSampling(plan.config, plan.clock, context);
+}
+
+/** The first epoch may be over before the meters are loaded. */
+async function beginSteps(plan: RunPlan, windows: RunWindows): Promise<RunSteps | undefined> {
+  const { output, pattern, clock } = plan;
+  if (output === undefined || pattern === undefined) return undefined;
+  const { watchSteps } = await import('./run-steps.ts');
+  return watchSteps({ output, pattern }, clock, (line, time) => windows.line(line, time));
 }
 
 /** Ends what was begun for a CMD that never started. */
@@ -232,7 +250,8 @@ export interface RunMarks extends AsyncDisposable {
 
 /** Who answers. */
 export interface MarkHandler {
-  mark(mark: Mark): MarkOutcome;
+  /** `ageSeconds` ago it came. */
+  mark(mark: Mark, ageSeconds: number): MarkOutcome;
   read(path: string): unknown;
 }
 
@@ -244,8 +263,8 @@ async function openMarks(plan: RunPlan): Promise<RunMarks> {
   try {
     const socket = await RunSocket.open({
       path: plan.socketPath,
-      mark: (mark) =>
-        handler?.mark(mark) ?? {
+      mark: (mark, ageSeconds) =>
+        handler?.mark(mark, ageSeconds) ?? {
           kind: 'refused',
           message: 'The run has not started yet. Try again.',
         },

@@ -41,6 +41,8 @@ interface View {
 export interface OutputChunk {
   readonly stream: number;
   readonly bytes: Uint8Array;
+  /** How long ago its stream was last written to: nothing in it is younger. By the wall clock, so perhaps nonsense. */
+  readonly ageSeconds: number;
 }
 
 /** CMD's stdout and stderr, watched from aside. */
@@ -73,14 +75,16 @@ export class JobOutput implements Disposable {
   *read(): Generator<OutputChunk> {
     for (const [stream, view] of this.#views.entries()) {
       // A log that was emptied behind our back (copytruncate) begins anew.
-      if (fstatSync(view.fd).size < view.offset) view.offset = 0;
+      const { size, mtimeMs } = fstatSync(view.fd);
+      if (size < view.offset) view.offset = 0;
+      const ageSeconds = (Date.now() - mtimeMs) / 1e3;
       for (let total = 0; total < READ_LIMIT_BYTES;) {
         const bytes = new Uint8Array(READ_BYTES);
         const length = readSync(view.fd, bytes, 0, READ_BYTES, view.offset);
         if (length === 0) break;
         view.offset += length;
         total += length;
-        yield { stream, bytes: bytes.subarray(0, length) };
+        yield { stream, bytes: bytes.subarray(0, length), ageSeconds };
       }
       this.#discardRead(view);
     }

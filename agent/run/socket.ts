@@ -31,7 +31,8 @@ export interface RunSocketOptions {
   readonly path: string;
   /** For a short path when that one is too long, e.g. XDG_RUNTIME_DIR. */
   readonly runtimeDirectory?: string;
-  mark(mark: Mark): MarkOutcome;
+  /** `ageSeconds` ago the mark came in: reading and understanding it took that long. */
+  mark(mark: Mark, ageSeconds: number): MarkOutcome;
   /** The JSON of a read-only path such as `/v1/run`; undefined is 404. */
   read?(path: string): unknown;
   /** Answers what is neither a mark nor a read (the agent's run registration); undefined is 404. */
@@ -169,6 +170,7 @@ async function answerMark(
   response: ServerResponse,
   options: RunSocketOptions,
 ): Promise<void> {
+  const cameMilliseconds = performance.now();
   const text = await readBody(incoming);
   if (text === undefined) {
     response.setHeader('Connection', 'close');
@@ -178,7 +180,7 @@ async function answerMark(
   const { parseMark } = await import('./marks.ts');
   const parsed = parseMark(parseJson(text));
   if (parsed.kind === 'malformed') return reply(response, 400, { error: parsed.message });
-  const outcome = options.mark(parsed.mark);
+  const outcome = options.mark(parsed.mark, (performance.now() - cameMilliseconds) / 1e3);
   if (outcome.kind === 'refused') return reply(response, 409, { error: outcome.message });
   return reply(response, 200, { timeSeconds: outcome.edgeSeconds, closed: outcome.closed });
 }

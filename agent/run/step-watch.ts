@@ -1,6 +1,6 @@
 // Joins the view of CMD's output with the step pattern: bytes per stream → lines → what they say of the progress.
 
-import type { Instant } from '../units.ts';
+import { instant, type Instant } from '../units.ts';
 import type { OutputChunk } from './output.ts';
 import { LineCutter, type StepLine, type StepPattern } from './steps.ts';
 
@@ -16,6 +16,7 @@ export interface StepWatchOptions {
 export class StepWatch {
   readonly #options: StepWatchOptions;
   readonly #cutters: Map<number, LineCutter> = new Map();
+  #polledSeconds = instant(-Infinity);
 
   constructor(options: StepWatchOptions) {
     this.#options = options;
@@ -24,13 +25,16 @@ export class StepWatch {
   /** Reads what is new, up to a bound; true when there was anything. */
   poll(): boolean {
     let hasRead = false;
-    const time = this.#options.now();
-    for (const { stream, bytes } of this.#options.output.read()) {
+    const now = this.#options.now();
+    for (const { stream, bytes, ageSeconds } of this.#options.output.read()) {
       hasRead = true;
+      // Written after the last poll and before now, whatever a file system's clock says.
+      const written = Math.max(this.#polledSeconds, Math.min(now - ageSeconds, now));
       const cutter = this.#cutters.get(stream) ?? new LineCutter();
       this.#cutters.set(stream, cutter);
-      this.#tell(cutter.cut(bytes), time);
+      this.#tell(cutter.cut(bytes), instant(written));
     }
+    this.#polledSeconds = now;
     return hasRead;
   }
 

@@ -10,12 +10,6 @@ export interface StepLine {
   readonly tokens?: number;
 }
 
-/** How many steps and tokens have been seen to pass; absent before two counts could be compared. */
-export interface Progress {
-  readonly steps?: number;
-  readonly tokens?: number;
-}
-
 const GROUPS = ['step', 'epoch', 'tokens'] as const;
 // A log line that matters is short; a progress bar without line ends must not grow for ever.
 const MAX_LINE_CHARACTERS = 4096;
@@ -104,23 +98,5 @@ export class LineCutter {
 
   #clean(line: string): string {
     return line.slice(0, MAX_LINE_CHARACTERS).replaceAll(CONTROL_SEQUENCE, '');
-  }
-}
-
-/** Follows a count that a log prints: increases are counted, a fall begins anew (a bar per epoch), the first is the base. */
-export class RunningCount {
-  #newest: number | undefined;
-  #counted = 0;
-
-  see(value: number): void {
-    if (this.#newest !== undefined) {
-      this.#counted += value >= this.#newest ? value - this.#newest : value;
-    }
-    this.#newest = value;
-  }
-
-  /** What has passed since the first value; undefined before any. */
-  get counted(): number | undefined {
-    return this.#newest === undefined ? undefined : this.#counted;
   }
 }

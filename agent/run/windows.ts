@@ -3,7 +3,8 @@
 
 import type { Warning, Window } from '../model.ts';
 import type { Instant } from '../units.ts';
-import { RunningCount, type Progress, type StepLine } from './steps.ts';
+import { RunningCount, type CountPosition, type Progress } from './running-count.ts';
+import type { StepLine } from './steps.ts';
 
 /** What somebody says about a stretch of a run. */
 export interface Mark {
@@ -26,6 +27,13 @@ interface OpenWindow {
   readonly tokens?: number;
 }
 
+interface OpenEpoch {
+  readonly label: string;
+  readonly startSeconds: Instant;
+  readonly stepsBefore: CountPosition;
+  readonly tokensBefore: CountPosition;
+}
+
 // A job in a loop must not fill the books.
 const MAX_OPEN_WINDOWS = 1000;
 const MAX_WINDOWS = 100_000;
@@ -37,7 +45,7 @@ export class WindowBook {
   readonly #lastInstant: Map<string, Instant> = new Map();
   readonly #steps: RunningCount = new RunningCount();
   readonly #tokens: RunningCount = new RunningCount();
-  #epoch: { readonly label: string; readonly window: OpenWindow } | undefined;
+  #epoch: OpenEpoch | undefined;
   #count = 0;
 
   constructor(startSeconds: Instant) {
@@ -96,43 +104,31 @@ export class WindowBook {
     const isNewEpoch = line.epoch !== undefined && line.epoch !== this.#epoch?.label;
     const closed = isNewEpoch ? this.#closeEpoch(time) : [];
     // A line that names the next epoch counts for it already: its base is what was seen before.
-    const before = this.progress;
+    const stepsBefore = this.#steps.position;
+    const tokensBefore = this.#tokens.position;
     if (line.step !== undefined) this.#steps.see(line.step);
     if (line.tokens !== undefined) this.#tokens.see(line.tokens);
     if (!isNewEpoch || line.epoch === undefined) return undefined;
     if (this.#count >= MAX_WINDOWS) return refuse(`a run holds at most ${MAX_WINDOWS} windows`);
-    this.#epoch = {
-      label: line.epoch,
-      window: { name: `epoch ${line.epoch}`, startSeconds: time, ...before },
-    };
+    this.#epoch = { label: line.epoch, startSeconds: time, stepsBefore, tokensBefore };
     return { kind: 'accepted', edgeSeconds: time, closed };
   }
 
   #closeEpoch(time: Instant): Window[] {
     if (this.#epoch === undefined) return [];
-    const { name, startSeconds, steps: stepsBefore, tokens: tokensBefore } = this.#epoch.window;
-    const { steps, tokens } = this.progress;
+    const { label, startSeconds, stepsBefore, tokensBefore } = this.#epoch;
     this.#epoch = undefined;
     this.#count += 1;
-    return [
-      {
-        name,
-        startSeconds,
-        endSeconds: time,
-        ...(steps === undefined ? {} : { steps: steps - (stepsBefore ?? 0) }),
-        ...(tokens === undefined ? {} : { tokens: tokens - (tokensBefore ?? 0) }),
-      },
-    ];
+    const counts = countsOf({
+      steps: this.#steps.since(stepsBefore),
+      tokens: this.#tokens.since(tokensBefore),
+    });
+    return [{ name: `epoch ${label}`, startSeconds, endSeconds: time, ...counts }];
   }
 
   /** Steps and tokens seen to pass in the whole run so far. */
   get progress(): Progress {
-    const steps = this.#steps.counted;
-    const tokens = this.#tokens.counted;
-    return {
-      ...(steps === undefined ? {} : { steps }),
-      ...(tokens === undefined ? {} : { tokens }),
-    };
+    return countsOf({ steps: this.#steps.counted, tokens: this.#tokens.counted });
   }
 
   /** Closes whatever is open at the run's end; a begun mark that was never ended is a warning. */
@@ -154,9 +150,15 @@ export class WindowBook {
   }
 }
 
-const countsOf = (mark: Mark): Progress => ({
-  ...(mark.steps === undefined ? {} : { steps: mark.steps }),
-  ...(mark.tokens === undefined ? {} : { tokens: mark.tokens }),
+const countsOf = ({
+  steps,
+  tokens,
+}: {
+  readonly steps?: number | undefined;
+  readonly tokens?: number | undefined;
+}): Progress => ({
+  ...(steps === undefined ? {} : { steps }),
+  ...(tokens === undefined ? {} : { tokens }),
 });
 
 const refuse = (why: string): MarkOutcome => ({

@@ -298,10 +298,54 @@ test('--step-pattern counts steps, epochs and tokens from the output that CMD go
   expect(ended.stdout.trim().split('\n')).toHaveLength(6);
   const report = reportIn(file);
   expect(report.windows.map(({ name, steps, tokens }) => ({ name, steps, tokens }))).toEqual([
-    { name: 'epoch 1', steps: 2, tokens: 200 },
+    { name: 'epoch 1', steps: 3, tokens: 300 },
     { name: 'epoch 2', steps: 3, tokens: 300 },
   ]);
   expect(report.windows[1]?.startTime).toBe(report.windows[0]?.endTime);
+});
+
+test('a window may begin with CMD’s first breath, before anything is metered', async () => {
+  const place = open();
+  const file = place.path('report.json');
+  const post = (body: object): string =>
+    `require('http').request({ socketPath: process.env.WATTMETER_SOCKET, path: '/v1/marks', method: 'POST' }, (answer) => console.log(answer.statusCode)).end(${JSON.stringify(JSON.stringify(body))});`;
+  const early = post({ name: 'early', phase: 'begin' }) + post({ name: 'nobody', phase: 'end' });
+  const late = post({ name: 'early', phase: 'end' });
+  const job = ['--', process.execPath, '-e', `${early} setTimeout(() => { ${late} }, 1000);`];
+  const ended = await place.run(['run', '--report-json', file, ...job]);
+  expect(ended.stdout.trim().split('\n'), ended.stderr).toEqual(['200', '409', '200']);
+  const { windows } = reportIn(file);
+  expect(windows.map(({ name }) => name)).toEqual(['early']);
+  expect(known(windows[0]?.gpuJoules) / 100).toBeCloseTo(windows[0]?.durationSeconds ?? 0, 1);
+  expect(windows[0]?.durationSeconds).toBeGreaterThan(0.9);
+});
+
+test('epochs lie within the run, though it is over before anybody looks', async () => {
+  const place = open();
+  const file = place.path('report.json');
+  const script = 'for e in 1 2 3; do echo "epoch $e step $e"; done';
+  const options = ['--step-pattern', 'epoch (?<epoch>[0-9]+) step (?<step>[0-9]+)'];
+  const ended = await place.run([
+    'run',
+    ...options,
+    '--report-json',
+    file,
+    '--',
+    'sh',
+    '-c',
+    script,
+  ]);
+  expect(ended.code, ended.stderr).toBe(0);
+  const { run, windows } = reportIn(file);
+  expect(windows.map(({ name, steps }) => [name, steps])).toEqual([
+    ['epoch 1', 1],
+    ['epoch 2', 1],
+    ['epoch 3', 1],
+  ]);
+  for (const { startTime, endTime, durationSeconds } of windows) {
+    expect(durationSeconds).toBeGreaterThanOrEqual(0);
+    expect(startTime >= run.startTime && endTime <= run.endTime).toBe(true);
+  }
 });
 
 describe('a budget', () => {

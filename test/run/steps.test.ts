@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { compileStepPattern, LineCutter, parseCount, RunningCount } from '../../agent/run/steps.ts';
+import { RunningCount } from '../../agent/run/running-count.ts';
+import { compileStepPattern, LineCutter, parseCount } from '../../agent/run/steps.ts';
 import { StepWatch } from '../../agent/run/step-watch.ts';
 import { instant } from '../../agent/units.ts';
 
@@ -86,24 +87,40 @@ describe('LineCutter', () => {
 
 test.each([
   [[], undefined],
-  [[10], 0],
+  [[0], 0],
+  [[1], 1],
+  // Steps of 1 or of 10, or a job that goes on from step 9?
+  [[10], undefined],
+  [[10, 10], undefined],
+  [[1, 2, 3], 3],
   [[0, 10, 20], 20],
-  [[5000, 5010], 10],
-  [[1, 2, 3, 1, 2], 4],
-  [[98, 100, 0, 50], 52],
+  [[10, 20, 30], 30],
+  [[5000, 5010], 20],
+  [[1, 2, 3, 1, 2], 5],
+  [[98, 100, 0, 50], 54],
 ])('RunningCount of %j is %j', (values, counted) => {
   const count = new RunningCount();
   for (const value of values) count.see(value);
   expect(count.counted).toBe(counted);
 });
 
+test('a count goes on from any position, before its first value too', () => {
+  const count = new RunningCount();
+  const start = count.position;
+  count.see(10);
+  const first = count.position;
+  expect(count.since(start)).toBeUndefined();
+  count.see(20);
+  expect([count.since(start), count.since(first)]).toEqual([20, 10]);
+});
+
 test('StepWatch keeps the lines of two streams apart', () => {
   const reads = [
     [
-      { stream: 0, bytes: bytes('step ') },
-      { stream: 1, bytes: bytes('step 9\nstep') },
+      { stream: 0, bytes: bytes('step '), ageSeconds: 0 },
+      { stream: 1, bytes: bytes('step 9\nstep'), ageSeconds: 0 },
     ],
-    [{ stream: 0, bytes: bytes('1\n') }],
+    [{ stream: 0, bytes: bytes('1\n'), ageSeconds: 0 }],
   ];
   const seen: (number | undefined)[] = [];
   const watch = new StepWatch({
@@ -116,4 +133,23 @@ test('StepWatch keeps the lines of two streams apart', () => {
   watch.finish();
   expect(seen).toEqual([9, 1]);
   expect(watch.poll()).toBe(false);
+});
+
+test.each([
+  ['as long ago as its file says', 0.03, 9.97],
+  ['now, where that is in the future', -2, 10],
+  ['since the last poll, where that is longer ago', 7, 9.95],
+])('a line was written %s', (_, ageSeconds, time) => {
+  const reads = [[{ stream: 0, bytes: bytes('step 1\n'), ageSeconds }]];
+  const polls = [9.95, 10];
+  const times: number[] = [];
+  const watch = new StepWatch({
+    output: { read: () => (polls.length === 0 ? (reads.shift() ?? []) : []) },
+    pattern: compileStepPattern('step (?<step>\\d+)'),
+    now: () => instant(polls.shift() ?? NaN),
+    onLine: (_line, at) => times.push(at),
+  });
+  watch.poll();
+  watch.poll();
+  expect(times).toEqual([expect.closeTo(time, 9)]);
 });
