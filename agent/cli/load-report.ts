@@ -32,6 +32,8 @@ export const loadReport = async (name: string, asked: Asked): Promise<Report> =>
  * @throws UsageError, SourceError, InputError, LedgerError
  */
 export async function loadDrawable(name: string, asked: Asked): Promise<DrawableReport> {
+  // Standard input holds a log.
+  if (name === '-') return traceReport(name, asked);
   const { config, context } = asked;
   const directory = stateDirectory(config, context);
   const isFile = existsSync(name);

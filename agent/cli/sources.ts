@@ -38,6 +38,7 @@ export async function logOptions(config: Config): Promise<LogOptions> {
 
 /** Says a wrong path before anything is served or written. @throws UsageError */
 function requireReadable(file: string): void {
+  if (file === '-') return;
   try {
     accessSync(file, constants.R_OK);
   } catch (error) {

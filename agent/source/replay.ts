@@ -1,6 +1,7 @@
 // Recorded traces as a source: at once and in their own time, or live, or in a loop that never ends.
 
 import type { Clock } from '../clock.ts';
+import { isRepeatable } from './log/lines.ts';
 import { logReader, type LogOptions, type LogReader } from './log/read-log.ts';
 import { repeatTrace } from './replay-loop.ts';
 import { joinSummaries, mergeLogs } from './replay-merge.ts';
@@ -13,7 +14,7 @@ export interface ReplayOptions {
   readonly clock: Clock;
   /** Trace seconds per second, or as fast as the consumer pulls. */
   readonly speed: number | 'max';
-  /** Begin anew at the end, for ever. */
+  /** Begin anew at the end, for ever; a pipe has no second time. */
   readonly loop?: boolean;
   /** Live only: readings get present times, from the start of the replay on, with the trace's own spacing. */
   readonly restampToNow?: boolean;
@@ -46,7 +47,8 @@ export function replaySource(options: ReplayOptions): Source & { inputSummary():
         firstPass ??= logs;
         return mergeLogs(logs, stop);
       };
-      const trace = repeatTrace(pass, () => options.loop === true && !stop.aborted);
+      const loops = options.loop === true && options.files.every(isRepeatable);
+      const trace = repeatTrace(pass, () => loops && !stop.aborted);
       try {
         if (options.speed === 'max') yield* trace;
         else {

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   constants,
+  copyFileSync,
   existsSync,
   openSync,
   readdirSync,
@@ -95,6 +96,46 @@ describe.skipIf(!corpusPresent)('recordings of others', () => {
     expect((await jsonOf(place, ['replay', 'log.csv.gz'])).energy).toEqual(energy);
     expect((await jsonOf(place, ['report', 'log.csv'])).energy).toEqual(energy);
   });
+});
+
+test.each([
+  ['replay -', 'cat'],
+  ['replay /dev/stdin', 'cat'],
+  ['report -', 'cat'],
+  ['replay -', 'gunzip -c'],
+  ['replay <(gunzip -c trace.csv.gz)', 'true'],
+  ['report pipe', 'true'],
+])('a log that can be read but once is read so: wattmeter %s, after %s', async (args, filter) => {
+  const place = open();
+  copyFileSync(bundledTrace, place.path('trace.csv.gz'));
+  const whole = await jsonOf(place, ['replay', 'trace.csv.gz']);
+  const writer = args.includes('pipe') ? 'mkfifo pipe && { cat trace.csv.gz >pipe & };' : '';
+  const words = `${writer} ${filter} <trace.csv.gz | ${process.execPath} ${binaryPath} ${args} --format json`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', words], {
+    cwd: place.directory,
+    encoding: 'utf8',
+    maxBuffer: 10e6,
+  });
+  expect(stderr).toBe('');
+  expect(parseReport(stdout, 'stdout').energy).toEqual(whole.energy);
+});
+
+test('dates of either order, from a pipe: its later lines are heard before the first is read', async () => {
+  const place = open();
+  const stamps = Array.from({ length: 3000 }, (_, second) =>
+    new Date(Date.UTC(2026, 2, 11, 23, 30) + second * 1e3).toISOString(),
+  );
+  const rows = stamps.map((stamp) => {
+    const [, year, month, day, time] = /^(\d+)-(\d+)-(\d+)T([\d:]+)/.exec(stamp) ?? [];
+    return `${day}/${month}/${year} ${time}, 100`;
+  });
+  writeFileSync(place.path('log.csv'), `time, power_w\n${rows.join('\n')}\n`);
+  const file = await jsonOf(place, ['replay', 'log.csv', '--trace-time-zone', 'UTC']);
+  const words = `cat log.csv | ${process.execPath} ${binaryPath} replay - --trace-time-zone UTC --format json`;
+  const { stdout } = spawnSync('bash', ['-c', words], { cwd: place.directory, encoding: 'utf8' });
+  const piped = parseReport(stdout, 'stdout');
+  expect(piped.run.startTime).toBe('2026-03-11T23:30:00.000Z');
+  expect(piped.energy).toEqual(file.energy);
 });
 
 describe('several GPUs in one log that names none', () => {

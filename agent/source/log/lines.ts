@@ -1,7 +1,7 @@
 // A file as lines of text: unpacked, decoded, numbered, in handfuls so that a long log costs little memory.
 
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream';
+import { createReadStream, statSync } from 'node:fs';
+import { pipeline, Readable } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import { constants, createGunzip } from 'node:zlib';
 
@@ -20,16 +20,26 @@ const CHUNK_BYTES = 1 << 18;
 // A text line longer than this is no row of readings.
 const LINE_LIMIT = 1 << 20;
 
+/** The word for standard input in place of a file's name. */
+export const STANDARD_INPUT = '-';
+
+const pathOf = (file: string): string => (file === STANDARD_INPUT ? '/dev/stdin' : file);
+
+/** Whether what is read once can be read again: a pipe gives its lines to whoever comes first. */
+export const isRepeatable = (file: string): boolean =>
+  statSync(pathOf(file), { throwIfNoEntry: false })?.isFile() === true;
+
 /**
- * The lines of a file, `.gz` or not (told by its first bytes), UTF-8 or UTF-16 with a mark.
+ * The lines of a file, a pipe or standard input (`-`), gzipped or not (told by its first bytes), UTF-8 or UTF-16 with a
+ * mark. It is opened once.
  *
  * @throws {SourceError} fatal, when it cannot be opened or holds no text.
  */
 export async function* linesOf(file: string, signal: AbortSignal): AsyncGenerator<LineGroup> {
-  const bytes = openBytes(file, await readsAsGzip(file, signal), signal);
   let firstLine = 1;
   let rest = '';
   try {
+    const bytes = unpacked(createReadStream(pathOf(file), { highWaterMark: CHUNK_BYTES, signal }));
     for await (const text of decoded(file, bytes)) {
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';
@@ -72,30 +82,37 @@ const notText = (file: string): SourceError =>
     { fate: 'fatal', reason: 'not-a-log' },
   );
 
-async function readsAsGzip(file: string, signal: AbortSignal): Promise<boolean> {
-  const start = createReadStream(file, { end: 1, signal });
+/** The bytes as they were before somebody packed them, if anybody did. */
+async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const chunks = packed[Symbol.asyncIterator]();
+  let start = Buffer.alloc(0);
+  while (start.length < GZIP_MAGIC.length) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    start = Buffer.concat([start, next.value]);
+  }
+  const whole = joined(start, chunks);
+  yield* GZIP_MAGIC.every((byte, at) => start[at] === byte) ? gunzipped(whole) : whole;
+}
+
+async function* joined(start: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of start as AsyncIterable<Buffer>) {
-      return GZIP_MAGIC.every((byte, at) => chunk[at] === byte);
-    }
-    return false;
-  } catch (error) {
-    throw signal.aborted ? error : unreadable(file, error);
+    if (start.length > 0) yield start;
+    for (let next = await rest.next(); next.done !== true; next = await rest.next())
+      yield next.value;
+  } finally {
+    // Whoever has had enough leaves no file open.
+    await rest.return?.();
   }
 }
 
-function openBytes(file: string, isGzip: boolean, signal: AbortSignal): AsyncIterable<Buffer> {
-  const plain = createReadStream(file, { highWaterMark: CHUNK_BYTES, signal });
-  if (!isGzip) return plain as AsyncIterable<Buffer>;
+function gunzipped(packed: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   // SYNC_FLUSH lets the file of a recorder that was killed be read up to where it ends.
-  const unpacked = createGunzip({
-    finishFlush: constants.Z_SYNC_FLUSH,
-    chunkSize: CHUNK_BYTES,
+  const unzipped = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH, chunkSize: CHUNK_BYTES });
+  pipeline(Readable.from(packed), unzipped, () => {
+    // An error reaches the reader through `unzipped`.
   });
-  pipeline(plain, unpacked, () => {
-    // An error reaches the reader through `unpacked`.
-  });
-  return unpacked as AsyncIterable<Buffer>;
+  return unzipped as AsyncIterable<Buffer>;
 }
 
 function encodingOf(start: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' {

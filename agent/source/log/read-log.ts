@@ -3,7 +3,7 @@
 import { SourceError, type InputSummary, type SourceEvent } from '../source.ts';
 import type { ColumnMapping } from './column-mapping.ts';
 import { layoutOf, timeText, type Layout } from './layout.ts';
-import { linesOf, type LineGroup } from './lines.ts';
+import { isRepeatable, linesOf, type LineGroup } from './lines.ts';
 import { RowReader } from './row-reader.ts';
 import { timestampReader, type TimestampReader } from './timestamp.ts';
 
@@ -43,7 +43,10 @@ export function logReader(file: string, options: LogOptions = {}): LogReader {
         head.flatMap(({ lines }) => lines),
         options,
       );
-      yield* orderWarning(file, layout, await settleDateOrder(file, layout, signal));
+      const isSettled = isRepeatable(file)
+        ? await settleDateOrder(file, layout, signal)
+        : await settleFromPipe(groups, head, layout);
+      yield* orderWarning(file, layout, isSettled);
       const order = layout.dateOrder.order ?? 'month-first';
       const times = timestampReader(options.traceTimeZone ?? machineZone(), order);
       const reader = openRows(file, layout, times, options);
@@ -96,13 +99,33 @@ async function settleDateOrder(
   layout: Layout,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { dateOrder, columns, split } = layout;
-  if (!dateOrder.matters || dateOrder.order !== undefined) return true;
+  if (isOrderKnown(layout)) return true;
   for await (const { lines } of linesOf(file, signal)) {
-    if (lines.some((line) => dateOrder.add(timeText(split(line), columns)))) return true;
+    if (provesOrder(lines, layout)) return true;
   }
   return false;
 }
+
+/** A pipe cannot be asked twice: its lines wait in `head` until one proves the order. */
+async function settleFromPipe(
+  groups: AsyncGenerator<LineGroup>,
+  head: LineGroup[],
+  layout: Layout,
+): Promise<boolean> {
+  while (!isOrderKnown(layout)) {
+    const next = await groups.next();
+    if (next.done === true) return false;
+    head.push(next.value);
+    if (provesOrder(next.value.lines, layout)) return true;
+  }
+  return true;
+}
+
+const isOrderKnown = ({ dateOrder }: Layout): boolean =>
+  !dateOrder.matters || dateOrder.order !== undefined;
+
+const provesOrder = (lines: readonly string[], { dateOrder, columns, split }: Layout): boolean =>
+  lines.some((line) => dateOrder.add(timeText(split(line), columns)));
 
 function openRows(
   file: string,
