@@ -158,6 +158,16 @@ describe('several GPUs in one log that names none', () => {
     expect(ended.stderr).toMatch(/^wattmeter: [^\n]*--gpu-count[^\n]*\n$/);
   });
 
+  test('is refused where the number said does not fit its rows', async () => {
+    const place = open();
+    writeFileSync(place.path('log.csv'), rows(2));
+    const ended = await place.run(['replay', 'log.csv', '--gpu-count', '3']);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
+    expect(ended.stderr).toMatch(
+      /^wattmeter: Cannot read log.csv as --gpu-count 3: [^\n]*2 rows[^\n]*\n$/,
+    );
+  });
+
   test('is metered once that is said', async () => {
     const place = open();
     writeFileSync(place.path('log.csv'), rows(2));

@@ -56,6 +56,9 @@ export function logReader(file: string, options: LogOptions = {}): LogReader {
       yield* zoneWarning(file, options, times.sawNaive);
       for await (const group of groups) yield* readGroup(reader, group, batchRows);
       if (reader.rowCount === 0) throw nothingRead(file, reader);
+      // A line that was no row may have stood for one: then nobody can tell.
+      if (reader.turn !== 0 && reader.malformed.count === 0)
+        throw unfinishedRound(file, reader, options);
       yield* reader.take(true);
       yield* reader.warnings().map((warning) => ({ kind: 'warning', warning }) as const);
     } finally {
@@ -79,6 +82,13 @@ function nothingRead(file: string, { malformed }: RowReader): SourceError {
   const why = first === undefined ? '' : ` Line ${first.line}: ${first.reason}.`;
   const message = `Cannot read ${file}: none of its ${malformed.count} rows is a reading.${why} Is it a log of power over time?`;
   return new SourceError(message, { fate: 'fatal', reason: 'no-rows' });
+}
+
+/** A wrong count would mix the GPUs and multiply their energy; a logger that was cut off leaves a row too few. */
+function unfinishedRound(file: string, { turn }: RowReader, { gpuCount }: LogOptions): SourceError {
+  const left = turn === 1 ? 'one row is' : `${turn} rows are`;
+  const message = `Cannot read ${file} as --gpu-count ${gpuCount}: its rows are no multiple of that, ${left} left over. Is the count right? If the logger was cut off in a round, take its last rows away.`;
+  return new SourceError(message, { fate: 'fatal', reason: 'unfinished-round' });
 }
 
 async function headOf(groups: AsyncGenerator<LineGroup>): Promise<LineGroup[]> {

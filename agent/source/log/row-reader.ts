@@ -57,6 +57,11 @@ export class RowReader {
     return this.#devices.count === 0 ? 0 : this.#pendingCount / this.#devices.count;
   }
 
+  /** How many rows of an unfinished round there are, where GPUs take turns and no column says whose row it is. */
+  get turn(): number {
+    return this.#devices.turn;
+  }
+
   /** Reads one line; `isUnterminated` when it is the last and has no end. */
   read(text: string, lineNumber: number, isUnterminated: boolean): void {
     if (text === '' || text.trim() === '') return;
@@ -68,6 +73,7 @@ export class RowReader {
     if (wallSeconds !== wallSeconds) this.#refuse(cells, text, lineNumber, isUnterminated);
     else if (isUnterminated && isCutShort(cells, this.#previousCells)) {
       this.malformed.add(lineNumber, CUT_SHORT);
+      this.#devices.skipTurn(this.#columns);
     } else this.#add(cells, wallSeconds, lineNumber);
   }
 
@@ -121,7 +127,7 @@ export class RowReader {
     }
     if (isMarked) return;
     this.malformed.add(lineNumber, complaintAbout(cells, text, this.#columns, isCut));
-    this.#devices.skipTurn();
+    this.#devices.skipTurn(this.#columns);
   }
 }
 

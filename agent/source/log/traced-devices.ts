@@ -21,10 +21,12 @@ export interface TracedDevices {
   readonly count: number;
   /** Rows that came out of order so far. */
   readonly disorderCount: number;
+  /** How many rows of an unfinished round there are, where devices take turns. */
+  readonly turn: number;
   /** The device of a row, new ones included; undefined when the row names none. */
   of(cells: readonly string[], columns: Columns): TracedDevice | undefined;
   /** A row was not understood, and where devices take turns it may have been one's. */
-  skipTurn(): void;
+  skipTurn(columns: Columns): void;
   /** New devices, and the rows that can be handed on. */
   take(final: boolean, columns: Columns, wallOffsetSeconds: number): SourceEvent[];
 }
@@ -36,8 +38,8 @@ export function tracedDevices(gpuCount: number, uuidPrefix: string): TracedDevic
   let turn = 0;
   let announcedCount = 0;
 
-  const skipTurn = (): void => {
-    turn = (turn + 1) % gpuCount;
+  const skipTurn = (columns: Columns): void => {
+    if (takesTurns(columns)) turn = (turn + 1) % gpuCount;
   };
 
   return {
@@ -47,9 +49,12 @@ export function tracedDevices(gpuCount: number, uuidPrefix: string): TracedDevic
     get disorderCount() {
       return [...devices.values()].reduce((sum, { rows }) => sum + rows.disorderCount, 0);
     },
+    get turn() {
+      return turn;
+    },
     of(cells, columns) {
       const key = takesTurns(columns) ? String(turn) : identityOf(cells, columns, uuidByIndex);
-      skipTurn();
+      skipTurn(columns);
       if (key === undefined) return undefined;
       const known = devices.get(key);
       if (known !== undefined) {
