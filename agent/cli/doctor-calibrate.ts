@@ -8,8 +8,14 @@ import { calibrationsPath, storeCalibration, type Calibration } from '../ledger/
 import { toUnixMilliseconds } from '../units.ts';
 import type { Invocation } from './command.ts';
 import type { Context } from './context.ts';
-import { measureReported, reportedInTrace, type ReportedPower } from './doctor-measure.ts';
+import {
+  awaitReported,
+  measureReported,
+  reportedInTrace,
+  type ReportedPower,
+} from './doctor-measure.ts';
 import { stateDirectory } from './state.ts';
+import type { Terminal } from './terminal.ts';
 
 const DEFAULT_SECONDS = 30;
 const DEFAULT_METER_PERCENT = 1.5;
@@ -17,6 +23,8 @@ const DEFAULT_METER_PERCENT = 1.5;
 const STEADY_RATIO = 0.05;
 const STEADY_WATTS = 3;
 const EXIT_REFUSED = 1;
+/** How long a load is waited for where nobody can press Enter. */
+const PATIENCE_SECONDS = 600;
 
 interface Request {
   readonly uuid: string;
@@ -131,15 +139,31 @@ async function bothLoads(invocation: Invocation, request: Request): Promise<Load
   if (idleReadings !== undefined || loadReadings !== undefined) {
     throw new UsageError('--idle-readings and --load-readings go together: give both, or none.');
   }
-  const { seconds } = request;
-  await ask(context, `Let GPU ${request.uuid} idle until its meter is steady, then press Enter.`);
-  context.stderr.write(`Measuring for ${seconds} s…\n`);
-  const idle = await measureReported({ ...common, seconds });
-  context.stderr.write(`It reports ${formatPower(idle.meanWatts)} idle.\n`);
-  await ask(context, 'Start a steady load, wait until the meter is steady, then press Enter.');
-  context.stderr.write(`Measuring for ${seconds} s…\n`);
-  const load = await measureReported({ ...common, seconds });
-  context.stderr.write(`It reports ${formatPower(load.meanWatts)} under load.\n`);
+  const { uuid, seconds, idleWatts, loadWatts } = request;
+  const middleWatts = (idleWatts + loadWatts) / 2;
+  const measure = async (
+    name: string,
+    question: string,
+    isWanted: (powerWatts: number) => boolean,
+  ): Promise<ReportedPower> => {
+    await beginning(context, question, () =>
+      awaitReported({ ...common, isWanted, patienceSeconds: PATIENCE_SECONDS }),
+    );
+    context.stderr.write(`Measuring for ${seconds} s…\n`);
+    const reported = await measureReported({ ...common, seconds });
+    context.stderr.write(`It reports ${formatPower(reported.meanWatts)} ${name}.\n`);
+    return reported;
+  };
+  const idle = await measure(
+    'idle',
+    `Let GPU ${uuid} idle until its meter is steady`,
+    (power) => power < middleWatts,
+  );
+  const load = await measure(
+    'under load',
+    'Start a steady load and wait until the meter is steady',
+    (power) => power > middleWatts,
+  );
   return warnUnsteady({ idle, load }, context);
 }
 
@@ -156,24 +180,38 @@ function warnUnsteady(loads: Loads, context: Context): Loads {
 const ENTER = /[\r\n]/;
 const INTERRUPT = '\u0003';
 
-/** Waits for Enter on the terminal. @throws UsageError where there is none, or the user gives up */
-async function ask(context: Context, question: string): Promise<void> {
+/**
+ * Waits for the moment to measure: Enter on a terminal; without one, until the GPU itself reports such a load.
+ * @throws UsageError where the user gives up, or the load does not come
+ */
+async function beginning(
+  context: Context,
+  wish: string,
+  hasCome: () => Promise<boolean>,
+): Promise<void> {
   using terminal = context.openTerminal?.();
-  if (terminal === undefined || !terminal.hasKeys) {
-    throw new UsageError(
-      '--calibrate asks on the terminal between the two loads, and this is none. Give --idle-readings and --load-readings, traces of wattmeter record.',
-    );
-  }
-  context.stderr.write(`${question}\n`);
-  const answer = await new Promise<'go' | 'stop'>((resolve) => {
-    context.signal.addEventListener('abort', () => resolve('stop'), { once: true });
+  const isAsked = terminal !== undefined && terminal.hasKeys;
+  context.stderr.write(
+    isAsked ? `${wish}, then press Enter.\n` : `${wish}; that is seen by the power it reports.\n`,
+  );
+  if (isAsked) {
+    if (await isEntered(terminal, context.signal)) return;
+  } else if (await hasCome()) return;
+  throw new UsageError(
+    isAsked || context.signal.aborted
+      ? 'The calibration was given up: nothing was stored.'
+      : `--calibrate waited ${PATIENCE_SECONDS / 60} min for the GPU to report such a load. Make it in time, or give --idle-readings and --load-readings, traces of wattmeter record.`,
+  );
+}
+
+const isEntered = (terminal: Terminal, signal: AbortSignal): Promise<boolean> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(false), { once: true });
     terminal.onKey((key) => {
-      if (ENTER.test(key)) resolve('go');
-      if (key.includes(INTERRUPT)) resolve('stop');
+      if (ENTER.test(key)) resolve(true);
+      if (key.includes(INTERRUPT)) resolve(false);
     });
   });
-  if (answer === 'stop') throw new UsageError('The calibration was given up: nothing was stored.');
-}
 
 function textOf(calibration: Calibration, path: string): string {
   const { uuid, gain, offsetWatts, gainUncertainty, offsetUncertaintyWatts } = calibration;

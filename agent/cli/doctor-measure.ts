@@ -7,6 +7,7 @@ import { meanOf } from '../insight/doctor-calibration.ts';
 import type { ChargedInterval, Device } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { DeviceSnapshot } from '../snapshot.ts';
 import { replaySource } from '../source/replay.ts';
 import { after } from '../units.ts';
 import type { Context } from './context.ts';
@@ -34,6 +35,9 @@ interface Measuring {
 
 const FIRST_READING_SECONDS = 10;
 const FULL_SLOT_SECONDS = 0.9;
+// A load that has just begun is still climbing.
+const SETTLED_SECONDS = 2;
+const LOOK_SECONDS = 0.25;
 
 /** Measures now, for `seconds`. @throws UsageError where the GPU is not there or gives no power; SourceError */
 export async function measureReported(
@@ -52,7 +56,39 @@ export async function measureReported(
   return powerOf(slots, options.uuid, 'measured now');
 }
 
-/** The same from a trace. @throws UsageError, SourceError */
+/**
+ * Waits until the GPU has reported a power that `isWanted` for some seconds; false where none came in time.
+ * @throws UsageError where the GPU is not there; SourceError
+ */
+export async function awaitReported(
+  options: Measuring & {
+    readonly isWanted: (powerWatts: number) => boolean;
+    readonly patienceSeconds: number;
+  },
+): Promise<boolean> {
+  const { config, context, clock, uuid } = options;
+  const sources = await chooseSources(config, clock, {});
+  await using sampling = startSampling(sources, clock, () => undefined);
+  const first = await sampling.firstReading(FIRST_READING_SECONDS);
+  if (first instanceof Error) throw first;
+  const { pipeline } = await openSlots(options);
+  sampling.feed((event) => pipeline.consume(event.source, event));
+  const deadline = after(clock.now(), options.patienceSeconds);
+  let since: number | undefined;
+  while (clock.now() < deadline && !context.signal.aborted) {
+    const devices = pipeline.devices();
+    const found = devices.find(({ device }) => device.uuid === uuid);
+    if (found === undefined && devices.length > 0) throw noSuchGpu(uuid, devices, 'measured now');
+    const power = found?.powerWatts;
+    if (power === undefined || !options.isWanted(power)) since = undefined;
+    else if (clock.now() - (since ??= clock.now()) >= SETTLED_SECONDS) return true;
+    await clock.sleepUntil(after(clock.now(), LOOK_SECONDS), context.signal).catch(() => undefined);
+  }
+  if (isStuck(sources)) context.leaveAbruptly();
+  return false;
+}
+
+/** What a GPU reported in a trace. @throws UsageError, SourceError */
 export async function reportedInTrace(
   options: Measuring & { readonly file: string },
 ): Promise<ReportedPower> {
@@ -85,15 +121,17 @@ async function openSlots({ config, context, clock }: Measuring): Promise<Slots> 
   return { pipeline, intervals };
 }
 
+function noSuchGpu(uuid: string, devices: readonly DeviceSnapshot[], where: string): UsageError {
+  const known = devices.map(({ device }) => device.uuid).join(', ');
+  return new UsageError(
+    `--calibrate ${uuid}: no such GPU in what was ${where === 'measured now' ? where : `recorded in ${where}`}${known === '' ? '' : `, only ${known}`}. See wattmeter devices.`,
+  );
+}
+
 function powerOf({ pipeline, intervals }: Slots, uuid: string, where: string): ReportedPower {
-  const gpus = pipeline.devices().map(({ device }) => device);
-  const device = gpus.find((one) => one.uuid === uuid);
-  if (device === undefined) {
-    const known = gpus.map((one) => one.uuid).join(', ');
-    throw new UsageError(
-      `--calibrate ${uuid}: no such GPU in what was ${where === 'measured now' ? where : `recorded in ${where}`}${known === '' ? '' : `, only ${known}`}. See wattmeter devices.`,
-    );
-  }
+  const devices = pipeline.devices();
+  const device = devices.find((one) => one.device.uuid === uuid)?.device;
+  if (device === undefined) throw noSuchGpu(uuid, devices, where);
   // Only whole seconds: the ends of a stretch are settled by assumptions.
   const whole = intervals.filter(
     (interval) => interval.uuid === uuid && interval.observedSeconds >= FULL_SLOT_SECONDS,

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
@@ -14,7 +14,7 @@ import {
   type Calibration,
 } from '../../agent/ledger/calibrations.ts';
 import { binaryPath } from '../binary.ts';
-import { buildStandIn, SCENARIO_VARIABLE } from '../doubles/libnvidia-ml.ts';
+import { buildStandIn, SCENARIO_VARIABLE, writeScenario } from '../doubles/libnvidia-ml.ts';
 import { simulatedUuid } from '../doubles/gpu-scenario.ts';
 import { Terminal } from '../run/terminal.ts';
 import { needProgram } from '../system-program.ts';
@@ -39,9 +39,12 @@ interface Answer {
   readonly stderr: string;
 }
 
-function wattmeter(...args: readonly string[]): Promise<Answer> {
+const wattmeter = (...args: readonly string[]): Promise<Answer> => wattmeterIn({}, ...args);
+
+function wattmeterIn(extra: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Answer> {
+  const env = { ...process.env, ...extra };
   return new Promise((resolve) => {
-    execFile(process.execPath, [binaryPath, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [binaryPath, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
@@ -201,6 +204,34 @@ describe('wattmeter doctor --calibrate', () => {
     // Four seconds of live readings from a counter of 100 ms, on a machine that may be busy.
     expect(found?.gain).toBeCloseTo(1.04, 2);
     expect(found?.offsetWatts).toBeCloseTo(5, 0);
+  });
+
+  test('without a terminal each load is seen by the power that the GPU reports', async (context) => {
+    const library = buildStandIn(context);
+    const directory = folder();
+    const scenario = writeScenario({
+      originNanoseconds: process.hrtime.bigint(),
+      gpus: [
+        {
+          base: 60,
+          loads: [{ kind: 'step', from: 8, to: Infinity, watts: 300 }],
+          instant: { window: 0.1, period: 0.1 },
+          counter: { period: 0.1 },
+          gain: 1.04,
+          offset: 5,
+        },
+      ],
+    });
+    const { code, stderr } = await wattmeterIn(
+      { LD_LIBRARY_PATH: dirname(library), [SCENARIO_VARIABLE]: scenario },
+      ...['doctor', '--source', 'nvml', '--seconds', '3', '--state-dir', directory],
+      ...['--calibrate', simulatedUuid(0), '--idle-watts', '60', '--load-watts', '360'],
+    );
+    expect(code, stderr).toBe(0);
+    const found = readCalibrations(directory).get(simulatedUuid(0));
+    // Two whole seconds of each, on a machine that may be busy.
+    expect(found?.gain).toBeCloseTo(1.04, 1);
+    expect(found?.offsetWatts).toBeCloseTo(5, -1);
   });
 
   test('stores nothing when the user gives up at the terminal', async (context) => {
