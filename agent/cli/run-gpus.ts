@@ -2,7 +2,7 @@
 
 import type { Device, Warning } from '../model.ts';
 import type { Config } from '../options.ts';
-import { type MigParents, needsMigParents, selectGpus } from '../run/gpus.ts';
+import { type MigParents, needsMigParents, noneSelected, selectGpus } from '../run/gpus.ts';
 import { listMigInstances } from '../source/mig-instances.ts';
 import type { Context } from './context.ts';
 import type { RunSampling } from './run-sampling.ts';
@@ -23,6 +23,18 @@ export async function migParentsOf(
   await Promise.race([ended, sampling.firstReading(FIRST_READING_SECONDS)]);
   const known = migParentsIn(sampling.sources);
   return known.size > 0 ? known : listMigInstances({ signal, env: context.environment });
+}
+
+/** Why none of the GPUs that are here is the job's, where that is so. */
+export function noneOfTheJob(
+  config: Config,
+  context: Context,
+  { devices, migParents }: { readonly devices: readonly Device[]; readonly migParents: MigParents },
+): string | undefined {
+  const option = config.gpus === undefined ? {} : { option: config.gpus };
+  const { environment } = context;
+  const selection = selectGpus({ ...option, environment, devices, migParents });
+  return selection.kind === 'selected' ? noneSelected(selection, devices) : undefined;
 }
 
 function signalOf(ended: Promise<unknown>): AbortSignal {

@@ -12,6 +12,10 @@ export interface RunSampling extends AsyncDisposable {
   readonly sources: readonly Source[];
   /** Resolves with the first good reading, with the reason why there is none, or with neither at the deadline. */
   firstReading(deadlineSeconds: number): Promise<'measuring' | 'silent' | Error>;
+  /** Sources that failed for good while others go on, and why. */
+  faults(): ReadonlyMap<SourceKind, string>;
+  /** Whether there is a good reading of the device by now. */
+  hasReadingOf(uuid: string): boolean;
   /** Why it ended for good, where it failed. */
   readonly failure: Error | undefined;
   /** Whether every source has ended or failed for good. */
@@ -26,16 +30,35 @@ const DISPOSAL_SECONDS = 0.15;
 // Until CMD has started nobody consumes: seconds of readings, not hours.
 const EARLY_EVENTS = 10_000;
 
-/** Starts sampling. `onFailure` hears why it ended for good, if it does. */
+/** A sampling that could not even begin; it says so as one that failed. */
+export const failedSampling = (
+  error: Error,
+  clock: Clock,
+  onFailure: (error: Error) => void,
+): RunSampling => {
+  const none: Source = {
+    kind: 'replay',
+    // oxlint-disable-next-line require-yield -- it fails before it could
+    async *events() {
+      throw error;
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  return startSampling([none], clock, onFailure);
+};
+
+/** Starts sampling. `onFailure` hears why it ended for good, if it does, and whether anything was read before. */
 export function startSampling(
   sources: readonly Source[],
   clock: Clock,
-  onFailure: (error: Error) => void,
+  onFailure: (error: Error, hasRead: boolean) => void,
 ): RunSampling {
   const stop = new AbortController();
   const early: SampledEvent[] = [];
   const announced = new Map<SourceKind, readonly Device[]>();
   const waiting = new Set<() => void>();
+  const read = new Set<string>();
+  const faults = new Map<SourceKind, string>();
   let consume: ((event: SampledEvent) => void) | undefined;
   let outcome: 'measuring' | Error | undefined;
 
@@ -45,7 +68,11 @@ export function startSampling(
   };
   const take = (event: SampledEvent): void => {
     if (event.kind === 'devices') announced.set(event.source, event.devices);
-    if (event.kind === 'batch' && event.batch.status.includes(0)) decide('measuring');
+    if (event.kind === 'fault') faults.set(event.source, event.message);
+    if (event.kind === 'batch' && event.batch.status.includes(0)) {
+      read.add(event.batch.uuid);
+      decide('measuring');
+    }
     if (consume !== undefined) consume(event);
     else if (early.length < EARLY_EVENTS) early.push(event);
   };
@@ -63,6 +90,7 @@ export function startSampling(
         failure instanceof SourceError
           ? failure
           : new Error(`Sampling failed: ${failure.stack ?? failure.message}`),
+        read.size > 0,
       );
     }
   })();
@@ -87,6 +115,8 @@ export function startSampling(
       return outcome ?? 'silent';
     },
     devices: () => [...announced.values()].flat(),
+    faults: () => faults,
+    hasReadingOf: (uuid) => read.has(uuid),
     feed(consumer) {
       for (const event of early.splice(0)) consumer(event);
       consume = consumer;

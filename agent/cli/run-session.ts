@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { StoredRun } from '../ledger/read-run.ts';
 import { resumeRunLedger } from '../ledger/resume-run.ts';
 import { createRunLedger, type RunLedger } from '../ledger/run-ledger.ts';
-import type { Run, Warning } from '../model.ts';
+import type { Run, SourceKind, Warning } from '../model.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { present } from '../report/present.ts';
 import type { ReportMachine } from '../report/report.ts';
@@ -26,7 +26,7 @@ import { followFeeds } from './pricing.ts';
 import { openProgress, type ProgressLine } from './progress.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
 import type { endOfRun } from './run-end.ts';
-import { gpuSelector, migParentsOf } from './run-gpus.ts';
+import { gpuSelector, migParentsOf, noneOfTheJob } from './run-gpus.ts';
 import type { RunSampling } from './run-sampling.ts';
 import type { RunSteps } from './run-steps.ts';
 import type { RunWindows } from './run-windows.ts';
@@ -133,7 +133,7 @@ async function openLedger(
     ...ledgerOptions(config, context),
     stateDirectory: plan.stateDirectory,
   };
-  if (config.resume !== undefined) {
+  if (plan.isResumed) {
     const resumed = await resumeRunLedger({
       ...options,
       id: plan.runId,
@@ -182,7 +182,7 @@ async function openSession(parts: RunUnderWay): Promise<Session> {
   const ending = import('./run-end.ts');
   ending.catch(() => undefined);
   return {
-    close: (end) => closeSession({ ...parts, ...books, sampling, stages, ending }, end),
+    close: (end) => closeSession({ ...parts, ...books, sampling, migParents, stages, ending }, end),
   };
 }
 
@@ -246,6 +246,7 @@ async function joinStages(
 type OpenSession = RunParts &
   OpenBooks & {
     readonly sampling: RunSampling;
+    readonly migParents: MigParents;
     readonly stages: RunStages;
     readonly ending: Promise<{ readonly endOfRun: typeof endOfRun }>;
   };
@@ -259,7 +260,9 @@ async function closeSession(session: OpenSession, end: JobEnd): Promise<number> 
   if (!sampling.isOver) await afterglow(plan.clock, pipeline, end.endSeconds);
   await session.steps?.finish();
   windows.close(end.endSeconds).forEach(warn);
-  if (pipeline.firstSeconds === undefined) warn(nothingRead(sampling));
+  for (const [source, message] of sampling.faults())
+    if (!hasDelivered(pipeline, source)) warn({ code: 'source-failed', message });
+  sayWhatIsMissing(session, end);
   await sampling[Symbol.asyncDispose]();
   if (isStuck(sampling.sources)) context.leaveAbruptly();
   pipeline.finish(end.endSeconds);
@@ -310,13 +313,32 @@ async function openRunViews(
   }
 }
 
-/** Why a run has no reading at all. */
-const nothingRead = ({ failure }: RunSampling): Warning => ({
-  code: 'nothing-measured',
-  message:
-    failure?.message ??
-    'CMD ended before the first reading came, so its energy is unknown. A source needs about a second to start.',
-});
+const hasDelivered = (pipeline: Pipeline, source: SourceKind): boolean =>
+  pipeline
+    .health()
+    .some(({ kind, lastSuccessSeconds }) => kind === source && lastSuccessSeconds !== undefined);
+
+/** Why a run has no reading, where more can be said than that there is none. */
+function sayWhatIsMissing(session: OpenSession, end: JobEnd): void {
+  const { plan, context, sampling, stages, migParents, warn } = session;
+  const devices = sampling.devices();
+  const none = noneOfTheJob(plan.config, context, { devices, migParents });
+  const { firstSeconds } = stages.pipeline;
+  const isShort = end.endSeconds - session.job.startSeconds < SOURCE_START_SECONDS;
+  if (none !== undefined)
+    warn({
+      code: firstSeconds === undefined ? 'nothing-measured' : 'no-gpu-selected',
+      message: none,
+    });
+  else if (firstSeconds === undefined && sampling.failure !== undefined)
+    warn({ code: 'nothing-measured', message: sampling.failure.message });
+  else if (firstSeconds === undefined && isShort)
+    warn({ code: 'nothing-measured', message: ENDED_EARLY });
+}
+
+const SOURCE_START_SECONDS = 5;
+const ENDED_EARLY =
+  'CMD ended before the first reading came, so its energy is unknown. A source needs about a second to start.';
 
 /** What is there soon; CMD's exit code waits for nothing else. */
 async function inTime<T>(promise: Promise<T | undefined> | undefined): Promise<T | undefined> {

@@ -10,6 +10,7 @@ import { reserveRunInTime, type ReservedRun, withdrawRun } from '../ledger/run-l
 import { runDirectory } from '../ledger/state-dir.ts';
 import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
+import { budgetStates, unjudgedBudgets } from '../run/budget.ts';
 import { startJob } from '../run/child.ts';
 import { takeLaunchFacts } from '../run/launch.ts';
 import type { JobOutput } from '../run/output.ts';
@@ -75,13 +76,14 @@ export const runCommand: CommandSpec = {
     await using marks = await openMarks(plan);
     if (plan.sampling !== undefined) {
       const { refusalOf } = await import('./run-readiness.ts');
-      const refusal = await refusalOf(plan.config, plan.sampling, context);
+      const refusal = await refusalOf(plan.config, plan.sampling, { clock: plan.clock, context });
       if (refusal !== undefined) {
         context.stderr.write(`wattmeter: ${refusal}\n`);
         await abandon(plan);
         return EXIT_UNMET;
       }
     }
+    for (const { message } of plan.warnings) context.stderr.write(`wattmeter: ${message}\n`);
     const start = await startJob({
       command: plan.command,
       launch,
@@ -102,8 +104,7 @@ export const runCommand: CommandSpec = {
       mark: (mark, ageSeconds) => windows.mark(mark, after(plan.clock.now(), -ageSeconds)),
       read: () => undefined,
     });
-    for (const warning of [...plan.warnings, ...start.job.warnings])
-      context.stderr.write(`wattmeter: ${warning.message}\n`);
+    for (const { message } of start.job.warnings) context.stderr.write(`wattmeter: ${message}\n`);
     const sampling = beginSampling(plan, context);
     // Its error is said once there is somebody to say it.
     await sampling.catch(() => undefined);
@@ -125,8 +126,8 @@ export const runCommand: CommandSpec = {
 /** Readings begin while the rest is still being loaded: what CMD does first is measured, too. */
 async function beginSampling(plan: RunPlan, context: Context): Promise<RunSampling> {
   if (plan.sampling !== undefined) return plan.sampling;
-  const { openRunSampling } = await import('./run-readiness.ts');
-  return openRunSampling(plan.config, plan.clock, context);
+  const { openLateSampling } = await import('./run-readiness.ts');
+  return openLateSampling(plan.config, plan.clock, context);
 }
 
 /** The first epoch may be over before the meters are loaded. */
@@ -140,7 +141,7 @@ async function beginSteps(plan: RunPlan, windows: RunWindows): Promise<RunSteps 
 /** Ends what was begun for a CMD that never started. */
 async function abandon(plan: RunPlan): Promise<void> {
   await plan.sampling?.[Symbol.asyncDispose]();
-  if (plan.config.resume === undefined) await withdrawRun(plan.stateDirectory, plan.runId);
+  if (!plan.isResumed) await withdrawRun(plan.stateDirectory, plan.runId);
 }
 
 /** Everything that is decided before CMD starts. */
@@ -152,6 +153,7 @@ export interface RunPlan {
   readonly labels: Readonly<Record<string, string>>;
   readonly stateDirectory: string;
   readonly runId: string;
+  readonly isResumed: boolean;
   /** Where its socket is to lie: beside the journal, unless that file system did not answer in time. */
   readonly socketPath: string;
   readonly pattern?: StepPattern;
@@ -175,10 +177,13 @@ async function planRun(
   const clock = openClock();
   const warnings: Warning[] = [];
   const pricing = await openPricing(config, context, clock);
+  // Said before CMD begins: nobody should believe for days in a budget that nothing can enforce.
+  if (config.budgetCo2eGrams !== undefined && 'missing' in pricing.grid)
+    warnings.push(...unjudgedBudgets(budgetStates({ co2eGrams: config.budgetCo2eGrams }, {})));
   const labels = labelsOf(config.label ?? []);
   const pattern = await patternOf(config);
   const directory = stateDirectory(config, context);
-  const reserved = await reserve(config, directory);
+  const reserved = await reserve(config, directory, warnings);
   const mustKnow = config.requireMeasurement === true || config.gpus !== undefined;
   const readiness = mustKnow ? await import('./run-readiness.ts') : undefined;
   const sampling = await readiness?.openRunSampling(config, clock, context);
@@ -191,6 +196,7 @@ async function planRun(
     labels,
     stateDirectory: directory,
     runId: reserved.id,
+    isResumed: reserved.isResumed,
     socketPath: reserved.hasDirectory
       ? join(runDirectory(directory, reserved.id), 'run.sock')
       : join(tmpdir(), `wattmeter-${reserved.id}.sock`),
@@ -223,11 +229,31 @@ async function patternOf(config: Config): Promise<StepPattern | undefined> {
   }
 }
 
-async function reserve(config: Config, directory: string): Promise<ReservedRun> {
-  if (config.resume === undefined)
-    return reserveRunInTime(directory, wallNow(), DIRECTORY_PATIENCE_SECONDS);
+interface Reservation extends ReservedRun {
+  /** Whether it is an earlier run that goes on. */
+  readonly isResumed: boolean;
+}
+
+async function reserve(
+  config: Config,
+  directory: string,
+  warnings: Warning[],
+): Promise<Reservation> {
+  const reserveNew = async (): Promise<Reservation> => ({
+    ...(await reserveRunInTime(directory, wallNow(), DIRECTORY_PATIENCE_SECONDS)),
+    isResumed: false,
+  });
+  if (config.resume === undefined) return reserveNew();
   const { findRun } = await import('../ledger/runs.ts');
-  return { id: (await findRun(directory, config.resume)).id, hasDirectory: true };
+  const { id, state } = await findRun(directory, config.resume);
+  if (state !== 'open') return { id, hasDirectory: true, isResumed: true };
+  // Two may not write the same books, and the job should not go unmeasured for that.
+  const fresh = await reserveNew();
+  warnings.push({
+    code: 'not-resumed',
+    message: `Cannot resume ${id}: a living Wattmeter still measures it. This is measured as a run of its own, ${fresh.id}.`,
+  });
+  return fresh;
 }
 
 async function openOutput(warnings: Warning[]): Promise<JobOutput | undefined> {

@@ -65,6 +65,16 @@ export function selectGpus(query: SelectionQuery): GpuSelection | BadGpuSelectio
   }
 }
 
+/** Why a job has none of the GPUs that are here; undefined where it has one, or none is here. */
+export function noneSelected(
+  { uuids, origin }: GpuSelection,
+  devices: readonly Device[],
+): string | undefined {
+  const gpus = devices.filter(({ kind }) => kind === 'gpu');
+  if (gpus.length === 0 || gpus.some(({ uuid }) => uuids.has(uuid))) return undefined;
+  return `${origin} gives the job none of the GPUs that are here: ${presentGpus(gpus)}.`;
+}
+
 /** Whether the list that decides names MIG instances so that only the driver knows their GPUs. */
 export const needsMigParents = (query: Omit<SelectionQuery, 'devices' | 'migParents'>): boolean =>
   entriesOf(listOf(query).list).some((entry) => /^MIG-(?!GPU-)/i.test(entry));
@@ -101,12 +111,15 @@ function byOption(
 }
 
 function refusedOption(entry: string, gpus: readonly Device[]): BadGpuSelection {
-  const present = gpus.map(({ index, uuid }) => `${index} (${uuid})`).join(', ');
+  const present = presentGpus(gpus);
   return {
     kind: 'refused',
     message: `Cannot measure --gpus ${entry}: there is no such GPU, or several. Choose from ${present === '' ? 'none: no GPU is there' : present}.`,
   };
 }
+
+const presentGpus = (gpus: readonly Device[]): string =>
+  gpus.map(({ index, uuid }) => `${index} (${uuid})`).join(', ');
 
 /**
  * CUDA reads up to the first entry that is no device and ignores the rest; an empty list or −1 hides all.

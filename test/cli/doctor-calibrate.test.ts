@@ -224,8 +224,19 @@ describe('wattmeter doctor --calibrate', () => {
     });
     const { code, stderr } = await wattmeterIn(
       { LD_LIBRARY_PATH: dirname(library), [SCENARIO_VARIABLE]: scenario },
-      ...['doctor', '--source', 'nvml', '--seconds', '3', '--state-dir', directory],
-      ...['--calibrate', simulatedUuid(0), '--idle-watts', '60', '--load-watts', '360'],
+      'doctor',
+      '--calibrate',
+      simulatedUuid(0),
+      '--idle-watts',
+      '60',
+      '--load-watts',
+      '360',
+      '--source',
+      'nvml',
+      '--seconds',
+      '3',
+      '--state-dir',
+      directory,
     );
     expect(code, stderr).toBe(0);
     const found = readCalibrations(directory).get(simulatedUuid(0));

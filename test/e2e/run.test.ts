@@ -1,11 +1,11 @@
 // `wattmeter run`: the bill of a wrapped command, against loads whose energy is known in closed form.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
@@ -14,7 +14,7 @@ import { binaryPath } from '../binary.ts';
 import { loadEnergyJoules, type LoadTerm } from '../doubles/nvidia-smi-load.js';
 import { buildStandIn, SCENARIO_VARIABLE, writeScenario } from '../doubles/libnvidia-ml.ts';
 import { trueEnergy, type SimulatedGpu } from '../doubles/gpu-scenario.ts';
-import { openWorkplace, type Running, type Workplace } from './wattmeter.ts';
+import { NO_GPU, openWorkplace, type Running, type Workplace } from './wattmeter.ts';
 
 const places: Workplace[] = [];
 const open = (scenario: object = {}): Workplace => {
@@ -232,6 +232,92 @@ describe('whose GPUs are on the bill', () => {
     for (const { index, powerMeanWatts } of devices)
       expect(powerMeanWatts).toBeCloseTo(60 * 2 ** index, 3);
   });
+});
+
+describe('a measurement that cannot be', () => {
+  const LINE = /^wattmeter: [^\n]+\n$/;
+  const nowhere = { CUDA_VISIBLE_DEVICES: '7' };
+  const hidden = { CUDA_VISIBLE_DEVICES: '' };
+  const noSmi = { ...NO_GPU, WATTMETER_SOURCE: '' };
+
+  test.each([
+    ['where CUDA sees a GPU that is not here', nowhere, /CUDA_VISIBLE_DEVICES gives the job none/],
+    ['where CUDA sees no GPU', hidden, /CUDA_VISIBLE_DEVICES gives the job none/],
+    ['where there is no driver', noSmi, /No GPU can be measured/],
+  ])('is required: 125 in one line, %s', async (_, env, why) => {
+    const place = open();
+    const ended = await place.run(['run', '--require-measurement', '--', 'echo', 'ran'], { env });
+    expect(ended).toMatchObject({ code: 125, stdout: '' });
+    expect(ended.stderr).toMatch(LINE);
+    expect(ended.stderr).toMatch(why);
+    expect(JSON.parse((await place.run(['runs', '--json'])).stdout)).toEqual([]);
+  });
+
+  test('is not required: CMD runs, and the report says why it is empty', async () => {
+    const place = open();
+    const file = place.path('report.json');
+    const ended = await place.run(['run', '--report-json', file, '--', 'sleep', '0.5'], {
+      env: nowhere,
+    });
+    expect(ended.code, ended.stderr).toBe(0);
+    const { energy, warnings } = reportIn(file);
+    expect(energy.gpuJoules).toBeUndefined();
+    expect(warnings).toEqual([
+      { code: 'nothing-measured', message: expect.stringMatching(/gives the job none/) },
+    ]);
+  });
+
+  test('a trace that is not there: CMD runs, one line says so, and the report is of no energy', async () => {
+    const place = open();
+    const file = place.path('report.json');
+    const options = ['--quiet', '--source', 'replay', '--trace', '/nonexistent'];
+    const job = ['--', 'sh', '-c', 'echo ran; exit 3'];
+    const ended = await place.run(['run', ...options, '--report-json', file, ...job]);
+    expect(ended).toMatchObject({ code: 3, stdout: 'ran\n' });
+    expect(ended.stderr).toMatch(LINE);
+    expect(ended.stderr).toMatch(/Cannot read --trace \/nonexistent .*CMD runs on, unmeasured/);
+    expect(reportIn(file).energy.gpuJoules).toBeUndefined();
+    expect(JSON.parse((await place.run(['runs', '--json'])).stdout)).toHaveLength(1);
+  });
+
+  test('a source that was asked for by name and is not here is said beside the others', async (context) => {
+    if (existsSync('/sys/class/powercap/intel-rapl:0'))
+      return context.skip('this machine has RAPL');
+    const place = open();
+    const file = place.path('report.json');
+    const options = ['--source', 'nvidia-smi', '--source', 'rapl', '--report-json', file];
+    const ended = await place.run(['run', '--quiet', ...options, '--', 'sleep', '0.7']);
+    expect(ended.code, ended.stderr).toBe(0);
+    const { energy, warnings } = reportIn(file);
+    expect(known(energy.gpuJoules)).toBeGreaterThan(30);
+    expect(warnings.map(({ code }) => code)).toEqual(['source-failed']);
+    return undefined;
+  });
+
+  test('a budget of carbon without a grid is said before CMD begins', async () => {
+    const place = open();
+    const job = ['--', 'sh', '-c', 'echo ran >&2'];
+    const ended = await place.run(['run', '--quiet', '--budget-co2e-grams', '5', ...job]);
+    expect(ended.code).toBe(0);
+    expect(ended.stderr).toMatch(/^wattmeter: --budget-co2e-grams cannot be watched[^\n]*\nran\n$/);
+  });
+});
+
+test('--resume of a run that is still measured is measured as a run of its own, in one line', async () => {
+  const place = open();
+  await using first = place.start(['run', '--quiet', '--name', 'held', '--', 'sleep', '30']);
+  await vi.waitFor(async () => {
+    const runs = (await place.run(['runs', '--json'])).stdout;
+    expect(JSON.parse(runs)).toMatchObject([{ name: 'held', state: 'open' }]);
+  }, 20_000);
+  const file = place.path('report.json');
+  const options = ['--quiet', '--resume', 'held', '--report-json', file];
+  const ended = await place.run(['run', ...options, '--', 'sh', '-c', 'sleep 0.6; exit 4']);
+  expect(ended.code).toBe(4);
+  expect(ended.stderr).toMatch(/^wattmeter: Cannot resume [^\n]+ run of its own[^\n]+\n$/);
+  expect(known(reportIn(file).energy.gpuJoules)).toBeGreaterThan(20);
+  first.kill('SIGTERM');
+  expect((await first.ended).code).toBe(143);
 });
 
 test('four ranks, and an agent, are at home in one state directory', async () => {
