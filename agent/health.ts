@@ -1,6 +1,6 @@
 // The fold of source events into each source's health: what the exporter shows and the report warns about. Pure.
 
-import type { SourceKind } from './model.ts';
+import { READING_STATUS, type ReadingStatus, type SourceKind } from './model.ts';
 import { READ_DURATION_BOUNDS_SECONDS, type SourceHealth } from './snapshot.ts';
 import type { SourceEvent } from './source/source.ts';
 import type { Instant } from './units.ts';
@@ -55,10 +55,7 @@ export function createHealthLedger(): HealthLedger {
           break;
         case 'fault':
           health.up = false;
-          health.errorsByReason.set(
-            event.reason,
-            (health.errorsByReason.get(event.reason) ?? 0) + 1,
-          );
+          addError(health, event.reason);
           break;
         case 'devices':
         case 'tick':
@@ -71,12 +68,24 @@ export function createHealthLedger(): HealthLedger {
   };
 }
 
+/** A device without a sensor is no error at every reading; a hang is one fault, whose readings are its shadow. */
+const isNoError = (status: ReadingStatus): boolean =>
+  status === 'not-supported' || status === 'timeout';
+
+function addError({ errorsByReason }: MutableHealth, reason: string): void {
+  errorsByReason.set(reason, (errorsByReason.get(reason) ?? 0) + 1);
+}
+
 function addBatch(
   health: MutableHealth,
   batch: { status: Uint8Array; length: number; timeSeconds: Float64Array },
 ): void {
   let good = 0;
-  for (let row = 0; row < batch.length; row++) if (batch.status[row] === 0) good++;
+  for (let row = 0; row < batch.length; row++) {
+    const status = READING_STATUS[batch.status[row] ?? 0];
+    if (status === 'ok') good++;
+    else if (status !== undefined && !isNoError(status)) addError(health, status);
+  }
   health.sampleCount += good;
   const last = batch.timeSeconds[batch.length - 1];
   if (good > 0 && last !== undefined) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { createHealthLedger } from '../agent/health.ts';
+import { READING_STATUS } from '../agent/model.ts';
 import { READ_DURATION_BOUNDS_SECONDS } from '../agent/snapshot.ts';
 import { instant } from '../agent/units.ts';
 
@@ -44,6 +45,15 @@ describe('createHealthLedger()', () => {
     expect(health.list()[0]).not.toHaveProperty('lastSuccessSeconds');
     health.add('nvidia-smi', batch([3, 4, 5], [0, 1, 0]));
     expect(health.list()[0]).toMatchObject({ up: true, sampleCount: 2, lastSuccessSeconds: 5 });
+  });
+
+  test('counts failed readings by reason, but not what is no failure of a read', () => {
+    const health = createHealthLedger();
+    const [lost, absent, hung] = ['gpu-lost', 'not-supported', 'timeout'] as const;
+    const codes = [lost, 'ok', absent, lost, hung] as const;
+    const status = codes.map((one) => READING_STATUS.indexOf(one));
+    health.add('nvml', batch([1, 2, 3, 4, 5], status));
+    expect(health.list()[0]?.errorsByReason).toEqual({ 'gpu-lost': 2 });
   });
 
   test('keeps a cumulative histogram of read durations', () => {

@@ -255,7 +255,14 @@ class DeviceMeter implements Meter {
     const calibrated = this.#options.calibration === undefined ? undefined : 'calibrated';
     const origin = calibrated ?? this.#sensor.origin;
     if (field !== undefined) {
-      return { field, ...(windowKnown ? { windowSeconds } : {}), periodSeconds, origin };
+      // A register that is computed, not sampled, has neither: a 0 would be a figure.
+      const hasWindow = windowKnown && windowSeconds > 0;
+      return {
+        field,
+        ...(hasWindow ? { windowSeconds } : {}),
+        ...(periodSeconds > 0 ? { periodSeconds } : {}),
+        origin,
+      };
     }
     if (!this.#counter.seen) return { field: 'unknown', origin: 'assumed' };
     const counterPeriod = this.#counter.grid.periodSeconds;

@@ -76,7 +76,7 @@ const withinRent = ({ includesEnergy, energyShareRatio }: ReportCostLine): strin
 
 /** What idle GPUs drew and cost: a part of the figures above it. */
 export function idleRows({ idle, cost, energy }: Report): Figure[] {
-  if (idle === undefined) return [];
+  if (idle === undefined || idle.idleSeconds === 0) return [];
   const { energyCost, hardwareCost, energyRatio = 0, knownSeconds, timeRatio } = idle;
   const paid = [
     energyCost === undefined ? '' : `${formatMoney(energyCost, cost.currency)} of energy`,

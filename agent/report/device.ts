@@ -43,10 +43,13 @@ const gapsOf = (totals: Totals): ReportDevice['gapSecondsByReason'] =>
 function powersOf(
   totals: Totals,
 ): Pick<ReportDevice, 'powerMeanWatts' | 'powerMaxWatts' | 'powerMinWatts'> {
+  const mean = meanPower(totals.energyJoules, totals.observedSeconds);
+  const { powerMaxWatts: max, powerMinWatts: min } = totals;
   return present({
-    powerMeanWatts: knownFigure(meanPower(totals.energyJoules, totals.observedSeconds)),
-    powerMaxWatts: knownFigure(totals.powerMaxWatts),
-    powerMinWatts: knownFigure(totals.powerMinWatts),
+    powerMeanWatts: knownFigure(mean),
+    // A counter sees what lies between the readings: the extremes are at least as far out as its mean.
+    powerMaxWatts: knownFigure(max === undefined ? undefined : Math.max(max, mean ?? max)),
+    powerMinWatts: knownFigure(min === undefined ? undefined : Math.min(min, mean ?? min)),
   });
 }
 
@@ -54,7 +57,10 @@ function gapEstimateOf(
   totals: Totals,
   gapSeconds: number,
 ): Pick<ReportDevice, 'gapEstimateJoules' | 'gapEstimateUncertaintyJoules'> {
-  if (gapSeconds === 0) return {};
+  // What was never read has nothing to estimate from, nor has the pause before a run was resumed: an estimate of 0 ± 0
+  // is none.
+  const isEstimated = totals.gapEstimateJoules > 0 || totals.gapEstimateUncertaintyJoules > 0;
+  if (gapSeconds === 0 || !isObserved(totals) || !isEstimated) return {};
   return {
     gapEstimateJoules: figure(totals.gapEstimateJoules),
     gapEstimateUncertaintyJoules: figure(totals.gapEstimateUncertaintyJoules),
@@ -79,6 +85,12 @@ const chargesOf = (
     marketBasedGrams: knownFigure(totals.marketBasedGrams),
   });
 
+/** How the energy came to be, where there is one; what is modelled is so before anything is known of it. */
+const methodOf = (device: DeviceBooks['device'], totals: Totals): ReportDevice['method'] => {
+  if (device.powerOrigin === 'modelled') return 'modelled';
+  return isObserved(totals) ? totals.method : undefined;
+};
+
 /** The line of a device; of one that was never observed, energy and all that follows from it is unknown. */
 export function deviceLineOf({
   device,
@@ -97,7 +109,7 @@ export function deviceLineOf({
       model: device.model,
       source: device.source,
       driverVersion: device.driverVersion,
-      method: device.powerOrigin === 'modelled' ? 'modelled' : totals.method,
+      method: methodOf(device, totals),
     }),
     ...(isKnown && {
       energyJoules: figure(totals.energyJoules),
@@ -126,7 +138,7 @@ export function deviceLineOf({
     ...(isKnown && chargesOf(totals)),
     ...present({
       utilizationRatioMean: knownFigure(idle?.utilizationRatioMean),
-      idle: idleTimeOf(idle),
+      idle: idleTimeOf(idle, totals),
     }),
     warnings,
   };

@@ -1,5 +1,6 @@
 // The idle part of a run: time in which a GPU of it was there, drew power and computed nothing.
 
+import type { Totals } from '../account.ts';
 import { IDLE_RULE, type IdleTotals } from '../account/idle.ts';
 import {
   figure,
@@ -15,17 +16,23 @@ import type { ReportDevice, ReportIdle, ReportIdleTime } from './report.ts';
 
 const SECONDS_PER_HOUR = 3600;
 
-/** A device's idle time as its line has it. */
-export function idleTimeOf(idle: IdleTotals | undefined): ReportIdleTime | undefined {
+/** A device's idle time as its line has it; of no idle energy money and grams are known as far as those of the whole. */
+export function idleTimeOf(
+  idle: IdleTotals | undefined,
+  whole: Pick<Totals, 'costAmount' | 'locationBasedGrams'>,
+): ReportIdleTime | undefined {
   if (idle === undefined) return undefined;
+  const hasIdled = idle.energyJoules !== 0;
+  const hasCost = hasIdled || whole.costAmount !== undefined;
+  const hasGrams = hasIdled || whole.locationBasedGrams !== undefined;
   return {
     knownSeconds: secondsFigure(idle.knownSeconds),
     idleSeconds: secondsFigure(idle.idleSeconds),
     energyJoules: figure(idle.energyJoules),
     facilityKilowattHours: figure(idle.facilityKilowattHours),
     ...present({
-      energyCost: knownFigure(idle.costAmount),
-      locationBasedGrams: knownFigure(idle.locationBasedGrams),
+      energyCost: hasCost ? knownFigure(idle.costAmount) : undefined,
+      locationBasedGrams: hasGrams ? knownFigure(idle.locationBasedGrams) : undefined,
     }),
   };
 }

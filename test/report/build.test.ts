@@ -5,7 +5,7 @@ import { constantSchedule } from '../../agent/schedule.ts';
 import { flatTariff } from '../../agent/price/flat.ts';
 import { buildReport } from '../../agent/report/build.ts';
 import { parseReport } from '../../agent/report/schema.ts';
-import { instant, joules, kilowattHours, seconds } from '../../agent/units.ts';
+import { grams, instant, joules, kilowattHours, seconds, watts } from '../../agent/units.ts';
 import { known } from '../known.ts';
 import {
   booksOf,
@@ -114,6 +114,47 @@ describe('buildReport()', () => {
     expect(report.devices[0]).not.toHaveProperty('powerMeanWatts');
     expect(report.devices[0]).not.toHaveProperty('method');
     expect(report.warnings.map(({ code }) => code)).toContain('nothing-measured');
+  });
+
+  test('an interval of nothing but gap gives a device no method, and no estimate of what it drew', () => {
+    const silent = silentLine(0);
+    const totals = {
+      ...silent.totals,
+      method: 'counter' as const,
+      gapEstimateJoules: joules(0),
+      gapEstimateUncertaintyJoules: joules(0),
+    };
+    const { devices, energy } = buildReport(inputOf(booksOf([{ ...silent, totals }])));
+    expect(devices[0]).not.toHaveProperty('method');
+    expect(devices[0]).not.toHaveProperty('gapEstimateJoules');
+    expect(energy).not.toHaveProperty('gapEstimateJoules');
+  });
+
+  test('the mean lies between the extremes, though a counter saw what the readings missed', () => {
+    const totals = totalsOf(300, { powerMaxWatts: watts(290), powerMinWatts: watts(280) });
+    const [device] = buildReport(inputOf(booksOf([{ ...lineOf(0, 300), totals }]))).devices;
+    expect(device).toMatchObject({
+      powerMeanWatts: 300,
+      powerMaxWatts: 300,
+      powerMinWatts: 280,
+    });
+  });
+
+  test('of no idle energy there are grams only where there is a grid', () => {
+    const idle = {
+      knownSeconds: seconds(100),
+      utilizationRatioMean: 1,
+      idleSeconds: seconds(0),
+      energyJoules: joules(0),
+      facilityKilowattHours: kilowattHours(0),
+      costAmount: 0,
+      locationBasedGrams: grams(0),
+    };
+    const gramsOf = (totals: DeviceBooks['totals']) =>
+      buildReport(inputOf(booksOf([{ ...lineOf(0, 300), totals, idle }]))).devices[0]?.idle
+        ?.locationBasedGrams;
+    expect(gramsOf(totalsOf(300))).toBe(0);
+    expect(gramsOf(withoutGrams())).toBeUndefined();
   });
 
   test('says why there is no carbon figure', () => {
