@@ -5,8 +5,6 @@ import { markClient, SOCKET_VARIABLE } from '../run/socket.ts';
 import type { CommandSpec } from './command.ts';
 import { messageOf } from './errors.ts';
 
-const EXIT_FAILED = 1;
-
 export const markCommand: CommandSpec = {
   arguments: [['<name>', 'name of the window']],
   options: [],
@@ -37,11 +35,10 @@ export const markCommand: CommandSpec = {
         ...(steps === undefined ? {} : { steps }),
         ...(tokens === undefined ? {} : { tokens }),
       });
-      return 0;
     } catch (error) {
-      context.stderr.write(`wattmeter: ${messageOf(error)}\n`);
-      return EXIT_FAILED;
+      throw new UsageError(messageOf(error));
     }
+    return 0;
   },
 };
 

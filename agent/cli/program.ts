@@ -77,8 +77,11 @@ const EXIT_USAGE = 2;
 const EXIT_RUN_USAGE = 125;
 
 /** Runs one command line and returns the exit code; every error has been said in one line on stderr. */
-export async function runProgram(argv: readonly string[], context: Context): Promise<number> {
+export async function runProgram(words: readonly string[], context: Context): Promise<number> {
   let exitCode = 0;
+  // `help run` is `run --help`: only a command that is called is loaded, and has options to show.
+  const [first, asked = ''] = words;
+  const argv = first === 'help' && asked in COMMANDS ? [asked, '--help'] : words;
   const program = new Command('wattmeter')
     .description(
       'The power meter of AI training: joules, money and carbon, each with its uncertainty.',

@@ -6,17 +6,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openClock } from '../clock.ts';
 import { UsageError } from '../config.ts';
 import { sample, type SampledEvent } from '../sampler.ts';
-import { openTraceWriter, type TraceWriter } from '../source/trace-writer.ts';
+import { SourceError } from '../source/source.ts';
+import { openTraceWriter, STANDARD_OUTPUT, type TraceWriter } from '../source/trace-writer.ts';
 import { TRACE_OPTIONS, type CommandSpec } from './command.ts';
 import { chooseSources, closeSources, isStuck } from './sources.ts';
 
-const EXIT_NOTHING = 1;
+const EXIT_NOTHING = 2;
 const DISPOSAL_SECONDS = 0.5;
 
 export const recordCommand: CommandSpec = {
   options: ['source', 'trace', 'periodSeconds', 'quiet', ...TRACE_OPTIONS],
   extra: [
-    ['-o, --output <trace>', 'the file to write; .gz is packed'],
+    ['-o, --output <trace>', 'the file to write; .gz is packed, - is standard output'],
     ['--duration-seconds <s>', 'end after this long (default: at Ctrl-C)'],
   ],
   examples: ['wattmeter record -o gpu.csv.gz --duration-seconds 60'],
@@ -39,12 +40,14 @@ export const recordCommand: CommandSpec = {
       say: (line) => context.stderr.write(`wattmeter: ${line}\n`),
       // A recording of nothing would pass for one of an idle machine.
       discard: () => {
+        if (file === STANDARD_OUTPUT) return;
         if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === true) rmSync(file);
       },
     });
     await closeSources(sources, DISPOSAL_SECONDS);
     if (isStuck(sources)) context.leaveAbruptly();
-    if (config.quiet !== true) context.stderr.write(`wattmeter: ${rowCount} readings in ${file}\n`);
+    const place = file === STANDARD_OUTPUT ? 'on standard output' : `in ${file}`;
+    if (config.quiet !== true) context.stderr.write(`wattmeter: ${rowCount} readings ${place}\n`);
     return rowCount > 0 ? 0 : EXIT_NOTHING;
   },
 };
@@ -65,6 +68,9 @@ async function recordTo(
       if (event.kind === 'batch') await writer.write(event.batch);
       if (event.kind === 'fault') recording.say(event.message);
     }
+  } catch (error) {
+    // `record -o - | head` is no error.
+    if (!(error instanceof SourceError && error.fate === 'ended')) throw error;
   } finally {
     if (opened.rowCount === 0) recording.discard();
   }

@@ -15,12 +15,19 @@ export interface TraceWriter extends AsyncDisposable {
   readonly rowCount: number;
   /** Facts for the rows to come. */
   setDevices(devices: readonly Device[]): void;
-  /** Resolves when the file can take more. @throws {SourceError} fatal, when the file cannot be written. */
+  /**
+   * Resolves when the file can take more.
+   * @throws {SourceError} fatal, when the file cannot be written; ended, when the reader of a pipe has left.
+   */
   write(batch: Batch): Promise<void>;
 }
 
 // Packed rows reach the file at least so often: a recorder that is killed loses little.
 const FLUSH_ROWS = 200;
+
+/** The word for standard output in place of a file's name. */
+export const STANDARD_OUTPUT = '-';
+const STANDARD_OUTPUT_DESCRIPTOR = 1;
 
 /**
  * Opens a trace for writing, packed when its name ends in `.gz`; an existing file is replaced.
@@ -28,12 +35,16 @@ const FLUSH_ROWS = 200;
  * @throws {SourceError} fatal, when it cannot be opened.
  */
 export async function openTraceWriter(file: string, clock: Clock): Promise<TraceWriter> {
-  const target = createWriteStream(file);
+  const isOpen = file === STANDARD_OUTPUT;
+  const target = isOpen
+    ? createWriteStream('', { fd: STANDARD_OUTPUT_DESCRIPTOR, autoClose: false })
+    : createWriteStream(file);
   let failure: unknown;
   target.on('error', (error) => (failure ??= error));
-  await once(target, 'open').catch((cause: unknown) => {
-    throw unwritable(file, cause);
-  });
+  if (!isOpen)
+    await once(target, 'open').catch((cause: unknown) => {
+      throw unwritable(file, cause);
+    });
   const packer = file.endsWith('.gz') ? createGzip() : undefined;
   packer?.pipe(target);
   const sink: Gzip | WriteStream = packer ?? target;
@@ -42,6 +53,7 @@ export async function openTraceWriter(file: string, clock: Clock): Promise<Trace
   const origin = { timeSeconds: clock.now(), nanoseconds: clock.monotonicNanoseconds() };
   const monotonicOf = (timeSeconds: number): bigint =>
     origin.nanoseconds + BigInt(Math.round((timeSeconds - origin.timeSeconds) * 1e9));
+  let isSaid = false;
   let rowCount = 0;
   let unflushed = 0;
 
@@ -49,7 +61,9 @@ export async function openTraceWriter(file: string, clock: Clock): Promise<Trace
     if (failure === undefined && !sink.write(text)) {
       await Promise.race([once(sink, 'drain'), once(target, 'close')]).catch(() => undefined);
     }
-    if (failure !== undefined) throw unwritable(file, failure);
+    if (failure === undefined) return;
+    isSaid = true;
+    throw unwritable(file, failure);
   };
   await put(`${TRACE_COLUMNS.map(({ title }) => title).join(', ')}\n`);
 
@@ -71,7 +85,7 @@ export async function openTraceWriter(file: string, clock: Clock): Promise<Trace
     async [Symbol.asyncDispose]() {
       sink.end();
       await finished(target).catch((cause: unknown) => {
-        throw unwritable(file, cause);
+        if (!isSaid) throw unwritable(file, cause);
       });
     },
   };
@@ -99,10 +113,11 @@ function linesOf(
 
 function unwritable(file: string, cause: unknown): SourceError {
   const why = cause instanceof Error ? cause.message : String(cause);
+  const hasLeft = cause instanceof Error && 'code' in cause && cause.code === 'EPIPE';
   return new SourceError(
     `Cannot write ${file}: ${why}. Is there room, and may this user write it?`,
     {
-      fate: 'fatal',
+      fate: hasLeft ? 'ended' : 'fatal',
       reason: 'unwritable-file',
       cause,
     },

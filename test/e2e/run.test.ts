@@ -234,6 +234,24 @@ describe('whose GPUs are on the bill', () => {
   });
 });
 
+test('a mark on a run that is over is one line and exit code 2', async () => {
+  const place = open();
+  const env = { WATTMETER_SOCKET: place.path('gone.sock') };
+  const ended = await place.run(['mark', 'step'], { env });
+  expect(ended).toMatchObject({ code: 2, stdout: '' });
+  expect(ended.stderr).toMatch(/^wattmeter: Cannot mark step [^\n]+\n$/);
+});
+
+test('help of a command is that of its --help', async () => {
+  const place = open();
+  const [help, flag] = await Promise.all([
+    place.run(['help', 'run']),
+    place.run(['run', '--help']),
+  ]);
+  expect(help).toEqual(flag);
+  expect(help.stdout).toMatch(/--require-measurement/);
+});
+
 describe('a measurement that cannot be', () => {
   const LINE = /^wattmeter: [^\n]+\n$/;
   const nowhere = { CUDA_VISIBLE_DEVICES: '7' };

@@ -283,6 +283,16 @@ describe('meter() while it runs', () => {
     expect(new Set(measured.intervals.map(({ method }) => method))).toEqual(new Set(['modelled']));
     expect(measured.energyJoules).toBeCloseTo(200 * 28, 6);
   });
+
+  test('a modelled power has no window and no period: 0 would be a figure', () => {
+    const meter = createMeter({
+      device: device({ powerOrigin: 'modelled', source: 'tpu', model: 'TPU v5e' }),
+      startSeconds: instant(0),
+      slotSeconds: 1,
+    });
+    meter.add(batchOf(steady, rowsAt(pollTimes(0, 30, 1))));
+    expect(meter.sensor).toEqual({ field: 'instant', origin: expect.any(String) });
+  });
 });
 
 describe('a constant meter', () => {
