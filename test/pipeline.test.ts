@@ -206,6 +206,22 @@ describe('createPipeline()', () => {
     );
   });
 
+  test('a log’s GPU that comes up late is a gap until then; live, it is new', () => {
+    const gapsOf = (source: 'replay' | 'nvml'): number | undefined => {
+      const { pipeline, account } = join();
+      const devices = ['a', 'b'].map((uuid, index) => ({ ...device(uuid), index, source }));
+      pipeline.consume(source, { kind: 'devices', devices });
+      pipeline.consume(source, readings('a', 0, 60, 100));
+      pipeline.consume(source, readings('b', 30, 60, 100));
+      pipeline.finish();
+      expect(account.totalsOf('b')?.energyJoules).toBeGreaterThan(2990);
+      return account.totalsOf('b')?.gapSeconds.edge;
+    };
+    // The first reading answers for up to 2 s before it.
+    expect(gapsOf('replay')).toBeCloseTo(27, 0);
+    expect(gapsOf('nvml')).toBeUndefined();
+  });
+
   test('meters what nobody reads by the passing of time, also when all GPUs fall silent', () => {
     const host: Device = { ...device('host'), kind: 'host', source: 'constant' };
     const { pipeline, account } = join({ constants: [host], startSeconds: instant(START) });

@@ -70,14 +70,22 @@ export const createLane = (device: Device, source: DeviceSource): Lane => ({
   warnedCount: 0,
 });
 
-/** Meters a batch; returns its last instant, or undefined where it is empty. */
-export function addToLane(lane: Lane, batch: Batch, way: SharedWay): Instant | undefined {
+/**
+ * Meters a batch; returns its last instant, or undefined where it is empty. A lane without a meter gets one that starts at
+ * `opensAt`, or with the batch.
+ */
+export function addToLane(
+  lane: Lane,
+  batch: Batch,
+  opensAt: Instant | undefined,
+  way: SharedWay,
+): Instant | undefined {
   const firstReading = batch.timeSeconds[0];
   const lastReading = batch.timeSeconds[batch.length - 1];
   if (firstReading === undefined || lastReading === undefined) return undefined;
   if (batch.gauges !== undefined) lane.gauges = { ...lane.gauges, ...batch.gauges };
   lane.utilization.add(batch);
-  const meter = lane.meter ?? openMeter(lane, instant(firstReading), way);
+  const meter = lane.meter ?? openMeter(lane, opensAt ?? instant(firstReading), way);
   cutAtChanges(lane, meter, instant(lastReading), way.options);
   book(lane, meter, meter.add(batch), way);
   return instant(lastReading);

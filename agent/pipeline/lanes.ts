@@ -37,6 +37,8 @@ export interface Lanes {
 }
 
 const MAX_REMEMBERED_CUTS = 1000;
+// How far a first reading answers for the time before it (MEASUREMENT.md §4.7).
+const EDGE_SECONDS = 2;
 
 /** No lane yet; what the lanes make final goes into `settlement`. */
 export function createLanes(options: LaneOptions, settlement: OpenSettlement): Lanes {
@@ -51,6 +53,12 @@ export function createLanes(options: LaneOptions, settlement: OpenSettlement): L
     // A run's device that never answered is a gap from its start, not absent from it.
     return options.startSeconds === undefined ? undefined : time;
   };
+  /** A log's GPU that comes up later than the others was not read until then: a gap, not a shorter log of its own. */
+  const opensLateAt = (lane: Lane, { timeSeconds }: Batch): Instant | undefined => {
+    const firstReading = timeSeconds[0];
+    const isLate = first !== undefined && (firstReading ?? first) - first > EDGE_SECONDS;
+    return lane.source === 'replay' && isLate ? first : undefined;
+  };
   const cut = (time: Instant, edge?: 'start' | 'end'): void => {
     way.cuts.push({ time, edge });
     if (way.cuts.length > MAX_REMEMBERED_CUTS) way.cuts.shift();
@@ -62,7 +70,7 @@ export function createLanes(options: LaneOptions, settlement: OpenSettlement): L
     has: (uuid) => lanes.has(uuid),
     add(batch) {
       const lane = lanes.get(batch.uuid);
-      const lastReading = lane && addToLane(lane, batch, way);
+      const lastReading = lane && addToLane(lane, batch, opensLateAt(lane, batch), way);
       if (lastReading === undefined) return undefined;
       const firstReading = instant(batch.timeSeconds[0] ?? lastReading);
       if (first === undefined || firstReading < first) first = firstReading;
