@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 import { OPTIONS, type Config, type OptionKey } from './options.ts';
+import { plainValue } from './plain-options.ts';
 
 /** A mistake of the user's: one line that names the thing, the cause and the mend. Exit code 2 (125 under `run`). */
 export class UsageError extends Error {
@@ -19,6 +20,8 @@ const optionKeys = Object.keys(OPTIONS) as OptionKey[];
 const SYSTEM_CONFIG_FILES = ['./wattmeter.yml', '/etc/wattmeter/wattmeter.yml'];
 
 async function parseOption(key: OptionKey, raw: unknown, place: string): Promise<unknown> {
+  const plain = plainValue(key, raw);
+  if (plain !== undefined) return plain;
   const { OPTION_SCHEMAS } = await import('./option-schemas.ts');
   const parsed = OPTION_SCHEMAS[key].safeParse(raw);
   if (parsed.success) return parsed.data;

@@ -274,6 +274,8 @@ async function closeSession(session: OpenSession, end: JobEnd): Promise<number> 
     progress: windows.progress,
   });
   void session.ledger.addFacts({ counts });
+  // Nobody waits for the last scrape: CMD's exit code is waited for.
+  const closing = stages.views?.[Symbol.asyncDispose]();
   const { endOfRun: deliverEnd } = await session.ending;
   await deliverEnd({
     ...session,
@@ -281,9 +283,17 @@ async function closeSession(session: OpenSession, end: JobEnd): Promise<number> 
     machine: await inTime(stages.machine),
     end: { ...end, exitCode },
   });
-  await stages.views?.[Symbol.asyncDispose]();
+  await closing;
   return exitCode;
 }
+
+const hasEnded = ({ ended }: Job): Promise<boolean> =>
+  Promise.race([
+    ended.then(() => true),
+    new Promise<boolean>((resolve) => {
+      setImmediate(() => resolve(false));
+    }),
+  ]);
 
 /** The views of --serve; where they cannot be had, that is said and measuring goes on. */
 async function openRunViews(
@@ -293,7 +303,8 @@ async function openRunViews(
 ): Promise<Views | undefined> {
   const { config, pricing, stateDirectory } = plan;
   const { budget } = parts;
-  if (config.serve !== true) return undefined;
+  // A server takes its time to load, and nobody can have asked for one that CMD did not outlive.
+  if (config.serve !== true || (await hasEnded(job))) return undefined;
   try {
     return await openViews({
       config,
