@@ -21,7 +21,7 @@ const CHUNK_BYTES = 1 << 18;
 const LINE_LIMIT = 1 << 20;
 
 /** The word for standard input in place of a file's name. */
-export const STANDARD_INPUT = '-';
+const STANDARD_INPUT = '-';
 
 const pathOf = (file: string): string => (file === STANDARD_INPUT ? '/dev/stdin' : file);
 
