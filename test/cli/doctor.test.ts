@@ -144,11 +144,6 @@ describe('wattmeter doctor', () => {
       ['--calibrate', 'GPU-1', '--idle-watts', '300', '--load-watts', '50'],
       /swapped/,
     ],
-    [
-      'a calibration without a terminal',
-      ['--calibrate', 'GPU-1', '--idle-watts', '50', '--load-watts', '300', '--seconds', '3'],
-      /this is none\. Give --idle-readings/,
-    ],
   ])('refuses %s in one line', async (_what, options, message) => {
     const answer = await doctor(options, process.env);
     expect(answer.code).toBe(2);

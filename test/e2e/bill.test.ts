@@ -147,9 +147,9 @@ test('a run keeps its steps, its idle part and what stood beside it, and a repor
   const ended = await place.run(['run', ...source, ...priced, ...beside, ...steps, ...job]);
   expect(ended.code, ended.stderr).toBe(0);
   const measured = parseReport(readFileSync(place.path('r.json'), 'utf8'), 'r.json');
-  expect(measured.per?.step?.count).toBe(4);
-  expect(measured.per?.token?.count).toBe(4000);
-  expect(measured.per?.step?.gpuJoules).toBeCloseTo(known(measured.energy.gpuJoules) / 4, 6);
+  expect(measured.per?.step?.count).toBe(5);
+  expect(measured.per?.token?.count).toBe(5000);
+  expect(measured.per?.step?.gpuJoules).toBeCloseTo(known(measured.energy.gpuJoules) / 5, 6);
   expect(measured.idle?.idleSeconds).toBeGreaterThan(1);
   expect(measured.data).toHaveProperty('storedByteHours', 2e13);
 
