@@ -81,7 +81,7 @@ export class Knots {
   /** A knot of a value that was first read at `readAt`, and last read before at `previous` (NaN: never). */
   knotOf(value: number, previous: number, readAt: number, isBaseline: boolean): Knot {
     const reading = { previous, readAt, seenUntil: readAt };
-    return { value, ...reading, ...this.#locate(reading), isBaseline, isFinal: false };
+    return { value, ...reading, ...this.#locate(reading, this.newest), isBaseline, isFinal: false };
   }
 
   /** Whether to begin at a knot, and let power readings tell what came before, leaves less doubt than the first value. */
@@ -120,9 +120,12 @@ export class Knots {
 
   /**
    * When a value was made: after the reading before it and not later than its own, within one period before it was
-   * last seen, and on the grid where the grid leaves one place for it.
+   * last seen, after the refresh that made the value before it, and on the grid where the grid leaves one place for it.
    */
-  #locate({ previous, readAt, seenUntil }: Reading): Pick<Knot, 'time' | 'uncertainty'> {
+  #locate(
+    { previous, readAt, seenUntil }: Reading,
+    before: Knot | undefined,
+  ): Pick<Knot, 'time' | 'uncertainty'> {
     const { grid, longestAgeSeconds } = this.#options;
     const period = grid.periodSeconds;
     const oldest =
@@ -130,7 +133,9 @@ export class Knots {
         ? readAt - longestAgeSeconds()
         : Math.max(readAt, seenUntil - LATE_RATIO * period) - period;
     const earliest = Number.isNaN(previous) ? oldest : Math.max(oldest, previous);
-    const { time, uncertainty } = grid.place(Math.min(readAt, earliest), readAt);
+    const taken =
+      before !== undefined && grid.isPrecise(before.uncertainty) ? before.time : undefined;
+    const { time, uncertainty } = grid.place(Math.min(readAt, earliest), readAt, taken);
     return { time, uncertainty };
   }
 
@@ -138,7 +143,8 @@ export class Knots {
   #placedFinally(index: number): Knot | undefined {
     const knot = this.#knots[index];
     if (knot === undefined || knot.isFinal) return knot;
-    const placed = { ...knot, ...this.#locate(knot), isFinal: true };
+    const before = this.#knots[index - 1];
+    const placed = { ...knot, ...this.#locate(knot, before), isFinal: true };
     this.#knots[index] = placed;
     return placed;
   }
@@ -176,10 +182,11 @@ export class Knots {
     return this.#knots
       .slice(index + 1)
       .some(
-        (later) =>
+        (later, ahead) =>
           !later.isBaseline &&
           later.readAt - knot.readAt < PATIENCE_SECONDS &&
-          BETTER_RATIO * this.#locate(later).uncertainty < knot.uncertainty,
+          BETTER_RATIO * this.#locate(later, this.#knots[index + ahead]).uncertainty <
+            knot.uncertainty,
       );
   }
 }

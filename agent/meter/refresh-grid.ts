@@ -22,10 +22,12 @@ export interface RefreshGrid {
   readonly periodSeconds: number | undefined;
   /** Whether the phase is known well enough at `time` to place a refresh. */
   lockedAt(time: number): boolean;
+  /** Whether a place so uncertain tells which refresh it is. */
+  isPrecise(uncertainty: number): boolean;
   /** The last refresh at or before `time`; only meaningful where locked. */
   lastRefresh(time: number): number;
-  /** The last refresh in (from, to], where there was one. */
-  place(from: number, to: number): Place;
+  /** The last refresh in (from, to], where there was one; not the one at `taken`, which made the value before. */
+  place(from: number, to: number, taken?: number): Place;
 }
 
 /** Creates a grid that knows nothing yet, or only which period to expect. */
@@ -90,7 +92,7 @@ class LearntGrid implements RefreshGrid {
     return phase + Math.floor((time - phase) / period) * period;
   }
 
-  place(from: number, to: number): Place {
+  place(from: number, to: number, taken?: number): Place {
     const middle = (from + to) / 2;
     const bracketUncertainty = uniformUncertainty(to - from);
     const unlocked = { time: middle, uncertainty: bracketUncertainty, isLocked: false };
@@ -101,14 +103,22 @@ class LearntGrid implements RefreshGrid {
     const refresh = this.lastRefresh(to + margin);
     if (refresh < from - margin) return unlocked;
     // Two refreshes may be the last one: the value's age is nearly nothing, or nearly a whole period.
-    if (refresh > to - margin && refresh - grids.period >= from - margin) {
-      return { ...unlocked, uncertainty: grids.period / 2 };
+    const before = refresh - grids.period;
+    let last = refresh;
+    if (refresh > to - margin && before >= from - margin) {
+      if (taken === undefined) return { ...unlocked, uncertainty: grids.period / 2 };
+      // The one after that which made the value before.
+      if (before > taken + grids.period / 2) last = before;
     }
     return {
-      time: Math.min(Math.max(refresh, from), to),
+      time: Math.min(Math.max(last, from), to),
       uncertainty: Math.min(uncertainty, bracketUncertainty),
       isLocked: true,
     };
+  }
+
+  isPrecise(uncertainty: number): boolean {
+    return uncertainty < LOCK_PHASE_RATIO * (this.#grids?.period ?? 0);
   }
 
   #search(): void {

@@ -24,6 +24,11 @@ const PASCAL = 4;
 const BURST_PERIOD_SECONDS = 0.002;
 // Three refreshes of a counter of 100 ms: where its steps stand is found at once (MEASUREMENT.md §4.4).
 const FIRST_BURST_SECONDS = 0.35;
+// One refresh each, so long after the first: every one makes the period known so well that the phase holds until the next
+// (two milliseconds over the time between them). Polls of the counter's own period would never tell.
+const FURTHER_BURSTS_SECONDS = [1, 3, 12, 60, 240] as const;
+const LATER_BURSTS_SECONDS = 240;
+const FURTHER_BURST_SECONDS = 0.12;
 const PROCESS_PERIOD_SECONDS = 1;
 const REOPEN_FIRST_SECONDS = 1;
 const REOPEN_LONGEST_SECONDS = 30;
@@ -87,6 +92,7 @@ function choosePeriod(): number {
 function readSession(current: NvmlSession, lostFor: Backoff): number {
   const start = monotonicSeconds();
   shared.burstFor(FIRST_BURST_SECONDS);
+  const bursts = furtherBursts(start);
   let periodSeconds = announce();
   let announced = registry.revision;
   let processesAt = start;
@@ -109,6 +115,7 @@ function readSession(current: NvmlSession, lostFor: Backoff): number {
       if (events.length > 0) post({ kind: 'xid', monotonicSeconds: now, events });
     }
     const now = monotonicSeconds();
+    if (bursts.isDue(now)) shared.burstFor(FURTHER_BURST_SECONDS);
     if (!current.incomplete) {
       lostFor.reset();
       reopenAt = Number.POSITIVE_INFINITY;
@@ -122,6 +129,21 @@ function readSession(current: NvmlSession, lostFor: Backoff): number {
     shared.sleepUntil(shared.bursting ? now + BURST_PERIOD_SECONDS : tick);
   }
   return NVML.success;
+}
+
+/** When a session that began at `start` wants another look at where refreshes stand. */
+function furtherBursts(start: number): { isDue(now: number): boolean } {
+  let count = 0;
+  let next = start + FURTHER_BURSTS_SECONDS[0];
+  return {
+    isDue(now) {
+      if (now < next) return false;
+      count += 1;
+      next = Math.max(now, start + (FURTHER_BURSTS_SECONDS[count] ?? 0));
+      if (count >= FURTHER_BURSTS_SECONDS.length) next = now + LATER_BURSTS_SECONDS;
+      return true;
+    },
+  };
 }
 
 /** Doubling waits between tries. */

@@ -10,6 +10,7 @@ import {
   constantLoad,
   counterJoules,
   during,
+  pollTimes,
   randomNumbers,
   sineLoad,
   squareLoad,
@@ -38,6 +39,8 @@ function pollRows(
   }
   return [...times].toSorted((a, b) => a - b).map((time) => ({ time }));
 }
+
+const rowsOf = (times: readonly number[]): SimulatedRow[] => times.map((time) => ({ time }));
 
 const BOARDS = [
   { model: 'NVIDIA GeForce RTX 3090', field: 'instant', windowSeconds: 0.1, periodSeconds: 0.1 },
@@ -187,6 +190,30 @@ const steady: SimulatedSensor = {
 const steadyRows = (): SimulatedRow[] => pollRows(0, 60, [], 0, randomNumbers(3));
 const steadyMeter = (rows: readonly SimulatedRow[]): Measured =>
   metered([batchOf(steady, rows)], { start: 0.5, end: 59.5 });
+
+describe('polls of the counter’s own period', () => {
+  test.each([-0.0015, 0.0015, 0.05])(
+    'that refreshes %f s after them: each second is ≤ 0.5 %% of truth, by a burst now and then',
+    (phase) => {
+      const random = randomNumbers(17);
+      const counter = { periodSeconds: 0.1, phaseSeconds: phase };
+      // As the sampler of NVML does: a long burst at first, short ones ever more rarely.
+      const bursts = [0, 1, 3, 12].flatMap((start) =>
+        pollTimes(start, start + (start === 0 ? 0.35 : 0.12), 0.0022, 0.0005, random),
+      );
+      const ticks = pollTimes(0, 40, 0.1).map((time) => time + 0.0004 * random());
+      const times = [...new Set([...bursts, ...ticks])].toSorted((a, b) => a - b);
+      const batch = batchOf({ ...steady, windowSeconds: 0.025, counter }, rowsOf(times));
+      const measured = metered([batch], { start: 0.5, end: 39.5, samplingPeriodSeconds: 0.1 });
+      for (const { energyJoules, startSeconds } of measured.intervals) {
+        expect([startSeconds, Math.abs(energyJoules / 200 - 1) < 0.005]).toEqual([
+          startSeconds,
+          true,
+        ]);
+      }
+    },
+  );
+});
 
 describe('the counter at its worst', () => {
   test('a restart begins a new segment: never negative, never huge', () => {
