@@ -40,11 +40,11 @@ export class PowerDoubt {
     this.#options = options;
   }
 
-  /** Nothing is known of earlier powers. */
-  settle(watts: number): void {
+  /** Nothing is known of earlier powers, but perhaps over which range later ones move. */
+  settle(watts: number, swingWatts = 0): void {
     this.#meanWatts = watts;
-    this.#lowWatts = watts;
-    this.#highWatts = watts;
+    this.#lowWatts = watts - swingWatts / 2;
+    this.#highWatts = watts + swingWatts / 2;
   }
 
   /** A reading `spacing` after the one before it. */

@@ -176,7 +176,7 @@ class PowerShape implements Shape {
     this.#delay = sensor.delaySeconds;
     const known = time - (this.#isUnmixable ? sensor.windowSeconds : this.#delay);
     const from = known < start ? known - this.#period - EDGE_KNOWLEDGE_SECONDS : known;
-    this.#doubt.settle(watts);
+    this.#doubt.settle(watts, this.#stepWatts);
     this.#last = { time, watts };
     if (this.#gaps.isOpen) {
       this.#gaps.close(Math.max(this.#writer.frontier, from - EXTENSION_SECONDS), watts, watts);
