@@ -92,8 +92,7 @@ export const OPTION_SCHEMAS: {
   periodSeconds: decimal.pipe(
     z.number().min(0.001, 'must be 0.001 or more').max(3600, 'must be 3600 or less'),
   ),
-  // Wholesale prices turn negative: whoever is paid to use energy says so.
-  price: decimal,
+  price: atLeast(0),
   currency: currency,
   tariff: text,
   priceGap: z.enum(['error', 'hold'], 'must be error or hold'),

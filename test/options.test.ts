@@ -24,6 +24,7 @@ describe('--label', () => {
 
 test.each([
   ['price', 'ten', 'must be a number'],
+  ['price', -1, 'must be 0 or more'],
   ['pue', 0.9, 'must be 1 or more'],
   [
     'traceTimeZone',
@@ -40,7 +41,6 @@ test.each([
   ['gpus', 1, '1'],
   ['gpus', [0, 2], '0,2'],
   ['name', 7, '7'],
-  ['price', '-0.05', -0.05],
   ['traceTimeZone', '+02:00', '+02:00'],
 ] as const)('%s takes %j', (key, raw, value) => {
   expect(OPTION_SCHEMAS[key].parse(raw)).toBe(value);

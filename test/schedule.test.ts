@@ -185,9 +185,9 @@ describe('seriesOf()', () => {
 
 describe('readSeries()', () => {
   test('reads the same with quotes and without, and names the same row', () => {
-    const plain = 'start,end,value [EUR/MWh]\n# a comment\n\n2026-01-01, 2026-01-02 ;12.5\n';
+    const plain = 'start;end;value [EUR/MWh]\n# a comment\n\n2026-01-01; 2026-01-02 ;12.5\n';
     const quoted = plain.replaceAll(/[^,;\n#]+(?=[,;\n])/g, (cell) => `"${cell.trim()}"`);
-    expect(quoted).toContain('"2026-01-01","2026-01-02";"12.5"');
+    expect(quoted).toContain('"2026-01-01";"2026-01-02";"12.5"');
     for (const text of [plain, quoted.replace('#" a comment"', '# a comment')]) {
       const { series, unit } = readSeries(text, options);
       expect([unit, series.schedule.valueAt(at('2026-01-01T12:00Z'))]).toEqual(['EUR/MWh', 12.5]);

@@ -34,13 +34,17 @@ export function checkedCurrency(code: string): string {
 /**
  * The flat tariff: 0.10 USD per kWh, marked assumed, where nothing is given (INTERFACE.md). A currency without a price
  * is that same assumed number in the given currency: an assumption, not a conversion.
- * A negative price is a credit.
- * @throws InputError for a price that is not finite, and for an unknown currency.
+ * @throws InputError for a price that is not finite or is negative, and for an unknown currency.
  */
 export function flatTariff(options: FlatPrice = {}): Tariff {
   const { pricePerKilowattHour: price, currency = DEFAULT_CURRENCY } = options;
-  if (price !== undefined && !Number.isFinite(price))
-    throw new InputError(`Price ${price} per kWh`, 'it is not finite', 'Give a number');
+  if (price !== undefined && !(Number.isFinite(price) && price >= 0)) {
+    throw new InputError(
+      `Price ${price} per kWh`,
+      'a flat price must be a number ≥ 0',
+      'Prices that turn negative belong in a --tariff series',
+    );
+  }
   return {
     name: 'flat',
     source: price === undefined ? 'default' : '--price',

@@ -118,7 +118,6 @@ describe('a finished report', () => {
 
   test.each([
     [['--price', '0.31', '--currency', 'USD']],
-    [['--price', '-0.05']],
     [['--pue', '1.4']],
     [['--zone', 'FRA']],
     [['--zone', 'gcp:europe-west4', '--pue', '1.1', '--price', '0.5']],

@@ -223,7 +223,7 @@ describe('when Wattmeter is killed with -9 in the middle', () => {
     expect((await place.run(['runs'])).stdout).toMatch(/interrupted.*victim/);
     const recovered = await place.run(['recover']);
     expect(recovered).toMatchObject({ code: 0, stderr: '' });
-    expect(recovered.stdout).toMatch(/1 run\(s\) recovered/);
+    expect(recovered.stdout).toMatch(/^1 run recovered/m);
     expect((await place.run(['recover'])).stdout).toMatch(/^0 run/m);
     const { code, stdout } = await place.run(['report', 'victim', '--format', 'json']);
     expect(code).toBe(0);

@@ -24,15 +24,11 @@ test('flatTariff() takes free energy', () => {
   expect(flatTariff({ pricePerKilowattHour: 0 }).price.valueAt(instant(0))).toBe(0);
 });
 
-test('flatTariff() takes a price below nothing: wholesale has them', () => {
-  expect(flatTariff({ pricePerKilowattHour: -0.1 }).price.valueAt(instant(0))).toBe(-0.1);
-});
-
-test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+test.each([-0.1, Number.NaN, Number.POSITIVE_INFINITY])(
   'flatTariff() refuses a price of %d in one line with the mend',
   (pricePerKilowattHour) => {
     expect(() => flatTariff({ pricePerKilowattHour })).toThrow(
-      /^Price .* is not finite\. Give a number\.$/,
+      /^Price .* must be a number ≥ 0\. .*--tariff[^\n]*$/,
     );
   },
 );
