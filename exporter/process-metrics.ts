@@ -24,10 +24,19 @@ const EVENT_LOOP_PRECISION_MILLISECONDS = 1000;
 
 let chosen: Registry | undefined;
 
-/** The process's metrics; collected once per process, because prom-client cannot stop its observers. */
-export function processExposition(): Exposition {
+// The process is looked at no more often than this, however many ask: the rest of a scrape is as old.
+const LOOK_MILLISECONDS = 1000;
+
+/** The process's metrics, at most `lookMilliseconds` old; collected once per process, because prom-client cannot stop its observers. */
+export function processExposition(lookMilliseconds = LOOK_MILLISECONDS): Exposition {
   const registry = (chosen ??= chooseMetrics());
-  return () => registry.metrics();
+  let seen: { readonly atMilliseconds: number; readonly text: Promise<string> } | undefined;
+  return () => {
+    const now = performance.now();
+    if (seen === undefined || now - seen.atMilliseconds >= lookMilliseconds)
+      seen = { atMilliseconds: now, text: registry.metrics() };
+    return seen.text;
+  };
 }
 
 function chooseMetrics(): Registry {

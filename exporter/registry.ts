@@ -74,8 +74,13 @@ export function snapshotExposition(latest: Latest, families: readonly Family[]):
   };
 }
 
-/** Several expositions as one. */
-export const joinExpositions =
-  (...parts: readonly Exposition[]): Exposition =>
-  async () =>
-    (await Promise.all(parts.map((part) => part()))).join('\n');
+/** Several expositions as one; the same string again where none of them has changed. */
+export function joinExpositions(...parts: readonly Exposition[]): Exposition {
+  let joined: { readonly of: readonly string[]; readonly text: string } | undefined;
+  return async () => {
+    const of = await Promise.all(parts.map((part) => part()));
+    if (joined === undefined || of.some((text, part) => text !== joined?.of[part]))
+      joined = { of, text: of.join('\n') };
+    return joined.text;
+  };
+}

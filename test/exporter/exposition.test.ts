@@ -286,7 +286,7 @@ describe('one scrape', () => {
     }
   });
 
-  test('of the same snapshot is written no second time, the process’s own figures are', async () => {
+  test('of the same snapshot is written no second time, the process’s own figures once a second', async () => {
     let reads = 0;
     const counting: Family = {
       name: 'wattmeter_reads',
@@ -298,7 +298,7 @@ describe('one scrape', () => {
     let snapshot = someSnapshot();
     const exposition = joinExpositions(
       snapshotExposition(() => snapshot, [counting]),
-      processExposition(),
+      processExposition(0),
     );
     const readsIn = async () => seriesOf(await exposition()).get('wattmeter_reads');
     expect([await readsIn(), await readsIn()]).toEqual([1, 1]);
@@ -306,6 +306,11 @@ describe('one scrape', () => {
     expect(seriesOf(await exposition()).get('nodejs_eventloop_lag_seconds')).toBeGreaterThan(0);
     snapshot = someSnapshot();
     expect(await readsIn()).toBe(2);
+    const rarely = joinExpositions(
+      snapshotExposition(() => snapshot, [counting]),
+      processExposition(1e6),
+    );
+    expect(await rarely()).toBe(await rarely());
   });
 
   test('shows every counter of a snapshot as it is, for any values', async () => {
