@@ -28,7 +28,7 @@ let chosen: Registry | undefined;
 const LOOK_MILLISECONDS = 1000;
 
 /** The process's metrics, at most `lookMilliseconds` old; collected once per process, because prom-client cannot stop its observers. */
-export function processExposition(lookMilliseconds = LOOK_MILLISECONDS): Exposition {
+export function processExposition(lookMilliseconds: number = LOOK_MILLISECONDS): Exposition {
   const registry = (chosen ??= chooseMetrics());
   let seen: { readonly atMilliseconds: number; readonly text: Promise<string> } | undefined;
   return () => {
