@@ -6,7 +6,12 @@ import type { CommandSpec } from './command.ts';
 import { messageOf } from './errors.ts';
 
 export const markCommand: CommandSpec = {
-  arguments: [['<name>', 'name of the window']],
+  arguments: [
+    [
+      '<name>',
+      'name of the window; without --begin and --end it ends now, and began at the last such mark of that name, or with the run',
+    ],
+  ],
   options: [],
   extra: [
     ['--begin', 'the window begins now'],
