@@ -182,7 +182,7 @@ function warningsOf(
     },
     setBackCount > 0 && {
       code: 'clock-set-back',
-      message: `${file}: the clock was set back ${setBackCount} times; the rows were taken to follow each other.`,
+      message: `${file}: the clock was set back ${setBackCount === 1 ? 'once' : `${setBackCount} times`}; the rows were taken to follow each other.`,
     },
     times.sawAmbiguous && {
       code: 'ambiguous-local-time',
