@@ -53,7 +53,9 @@ function measuredShareOf({ devices, hosts = [], energy }: Report): number | unde
     ...measuredOf(devices),
     ...hosts.filter(({ provenance }) => provenance === 'measured'),
   ];
-  return sum(sensed.map(({ energyJoules = 0 }) => energyJoules)) / energy.itJoules;
+  const sensedJoules = sum(sensed.map(({ energyJoules = 0 }) => energyJoules));
+  // Added in another order, the same joules may differ in the last digit: no share is above 1.
+  return Math.min(1, sensedJoules / energy.itJoules);
 }
 
 function uncertaintyPercentOf({ cost }: Report): number | undefined {

@@ -177,6 +177,13 @@ describe('focus', () => {
     expect(Number(row?.['x_CarbonLocationBasedKg'])).toBeCloseTo(0.02636, 4);
   });
 
+  test('says that all was measured as a share of 1, though the sums differ in the last digit', async () => {
+    const itJoules = known(full.energy.gpuJoules) * (1 - Number.EPSILON);
+    const measured = { ...full, hosts: [], energy: { ...full.energy, itJoules } };
+    const [row] = rowsOf(await formatReport(measured, 'focus'));
+    expect(row?.['x_EnergyMeasuredShare']).toBe('1');
+  });
+
   test('writes one row without a unit price where prices changed and were not kept', async () => {
     const { periods: _, ...cost } = full.cost;
     const [row] = rowsOf(await formatReport({ ...full, cost }, 'focus'));
