@@ -353,8 +353,7 @@ const planFile: z.ZodType<Plan> = z.strictObject({
 export function readPlan(text: string, fileName: string): Plan {
   const parsed = planFile.safeParse(readDocument(text, fileName));
   if (!parsed.success) {
-    const mend =
-      'Give a number ≥ 0, or { low, mid, high }, under the names that docs/files.md lists';
+    const mend = 'Give what docs/files.md lists for it, mostly a number ≥ 0 or { low, mid, high }';
     throw inputErrorOf(fileName, parsed.error.issues, mend);
   }
   const { currency } = parsed.data;

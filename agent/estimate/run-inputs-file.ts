@@ -82,8 +82,7 @@ const inputsFile = z.strictObject({
 export function readRunInputs(text: string, fileName: string): RunInputs {
   const parsed = inputsFile.safeParse(readDocument(text, fileName));
   if (!parsed.success) {
-    const mend =
-      'Give a number ≥ 0, or { low, mid, high }, under the names that docs/files.md lists';
+    const mend = 'Give what docs/files.md lists for it, mostly a number ≥ 0 or { low, mid, high }';
     throw inputErrorOf(fileName, parsed.error.issues, mend);
   }
   return { ...parsed.data, fileName };
