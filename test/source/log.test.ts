@@ -461,6 +461,7 @@ describe('logReader() refuses', () => {
   test.each([
     ['nonsense', /no role=column/],
     ['colour=3', /no role=column/],
+    ['time=1,power=gpu0_w,power=gpu1_w', /names power twice: "gpu0_w" and "gpu1_w"/],
   ])('--columns %s', (text, message) => {
     expect(() => parseColumnMapping(text)).toThrow(message);
   });

@@ -24,7 +24,7 @@ const isRole = (text: string): text is ColumnRole =>
 /**
  * Reads the value of `--columns`.
  *
- * @throws {SourceError} fatal, when a part is not `role=column`.
+ * @throws {SourceError} fatal, when a part is not `role=column`, or a role comes twice.
  */
 export function parseColumnMapping(text: string): ColumnMapping {
   const mapping: Partial<Record<ColumnRole, string>> = {};
@@ -35,6 +35,12 @@ export function parseColumnMapping(text: string): ColumnMapping {
     if (!isRole(role) || column === '') {
       throw new SourceError(
         `--columns has "${part.trim()}", which is no role=column: the roles are ${COLUMN_ROLES.join(', ')}; a column is its title or its number from 1.`,
+        { fate: 'fatal', reason: 'bad-columns' },
+      );
+    }
+    if (mapping[role] !== undefined) {
+      throw new SourceError(
+        `--columns names ${role} twice: "${mapping[role]}" and "${column}". A row is a reading of one GPU; name one column.`,
         { fate: 'fatal', reason: 'bad-columns' },
       );
     }
