@@ -157,7 +157,7 @@ function missingEmbodied(
     const why =
       plan.gpuModel === undefined
         ? 'give gpuModel, or embodied.kilogramsPerGpu'
-        : `nothing is published for ${plan.gpuModel} by that name; give the board's name as its driver has it, or embodied.kilogramsPerGpu`;
+        : `nothing is published for ${plan.gpuModel} by that name; give the driver's name of the board if that is another, or embodied.kilogramsPerGpu`;
     return [`Making the GPUs is left out: ${why}.`];
   }
   if (gpuHours === undefined && plan.training.length > 0)
