@@ -283,6 +283,17 @@ describe('windows', () => {
     ]);
   });
 
+  test('that are over before the first device is known wait for it', () => {
+    const account = createAccount(run);
+    account.addWindow({ name: 'a', startSeconds: instant(START), endSeconds: instant(START + 1) });
+    account.addDevice(device('GPU-a'), sensor);
+    for (const at of [0, 1]) account.add(interval({ at }));
+    const [{ totals } = { totals: undefined }] = account.books({
+      endSeconds: instant(START + 2),
+    }).windows;
+    expect(totals).toMatchObject({ energyJoules: 250, observedSeconds: 1 });
+  });
+
   test('that are closed late count nothing beyond their end', () => {
     const account = accountOf([interval({ at: 0 })]);
     account.openWindow('step', instant(START));

@@ -287,7 +287,9 @@ function tallyShare(state: State, fold: WindowFold, interval: ChargedInterval): 
 }
 
 function settleIfOver(state: State, fold: WindowFold): void {
-  if (fold.settled === undefined && !fold.open && fold.waiting === 0) settle(state, fold);
+  // Before any device is known, all of them are still to come.
+  const isOver = !fold.open && fold.waiting === 0 && state.devices.size > 0;
+  if (fold.settled === undefined && isOver) settle(state, fold);
 }
 
 function settle({ store, unsettled }: State, fold: WindowFold): void {
