@@ -1,6 +1,6 @@
 // Config → the sources to read, and what only some of them can do.
 
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 
 import type { Clock } from '../clock.ts';
 import { UsageError } from '../config.ts';
@@ -91,15 +91,12 @@ export async function chooseSources(
 }
 
 /** Said in every report of a replayed recording: its figures are not of this machine, now. */
-export const replayWarning = (config: Config): readonly Warning[] =>
-  config.trace === undefined
-    ? []
-    : [
-        {
-          code: 'replayed',
-          message: `These readings were replayed from ${config.trace.join(', ')}, not measured on this machine.`,
-        },
-      ];
+export function replayWarning({ trace = [] }: Config): readonly Warning[] {
+  const played = trace.filter((file) => file === '-' || existsSync(file));
+  if (played.length === 0) return [];
+  const message = `These readings were replayed from ${played.join(', ')}, not measured on this machine.`;
+  return [{ code: 'replayed', message }];
+}
 
 /** The source that stands for others now, or the source itself. */
 export const currentOf = (source: Source): Source =>

@@ -130,7 +130,7 @@ function computeRows({ compute, energy }: Report): Figure[] {
   ];
 }
 
-function coverageRows({ energy }: Report): Figure[] {
+function coverageRows({ energy, devices }: Report): Figure[] {
   const { gapSeconds, gapSecondsByReason, bridgedSeconds, gapEstimateJoules } = energy;
   if (energy.observedSeconds + gapSeconds === 0) return [];
   const reasons = gapsInWords(gapSecondsByReason);
@@ -138,11 +138,12 @@ function coverageRows({ energy }: Report): Figure[] {
     bridgedSeconds === undefined
       ? ''
       : `; ${formatDuration(bridgedSeconds)} bridged by the counter`;
+  const whose = devices.length > 1 ? 'gaps, all devices together' : 'gaps';
   const rows: Figure[] = [
     {
       label: 'Coverage',
       value: formatPercent(energy.coverageRatio),
-      note: reasons === '' ? 'no gap' : `gaps: ${reasons}${bridged}`,
+      note: reasons === '' ? 'no gap' : `${whose}: ${reasons}${bridged}`,
     },
   ];
   if (gapEstimateJoules === undefined) return rows;
