@@ -2,7 +2,7 @@
 // modelled wherever it is shown.
 
 import type { Interval, Sensor, Warning } from '../model.ts';
-import { instant, watts, type Instant, type Watts } from '../units.ts';
+import { instant, type Instant, type Watts } from '../units.ts';
 import { priorTrust } from './boards.ts';
 import { CellWriter } from './cell-writer.ts';
 import { levelCell } from './cell.ts';
@@ -11,7 +11,7 @@ import { createTimeline, type Timeline } from './timeline.ts';
 import { uniformUncertainty } from './uncertainty.ts';
 
 /** A meter's options, and the constant. */
-export interface ConstantMeterOptions extends MeterOptions {
+interface ConstantMeterOptions extends MeterOptions {
   readonly powerWatts: Watts;
 }
 
@@ -29,7 +29,7 @@ class ConstantMeter implements Meter {
 
   constructor(options: ConstantMeterOptions) {
     const { device, startSeconds, slotSeconds, powerWatts } = options;
-    this.powerWatts = watts(powerWatts);
+    this.powerWatts = powerWatts;
     this.#timeline = createTimeline({
       uuid: device.uuid,
       start: startSeconds,

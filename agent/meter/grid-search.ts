@@ -1,7 +1,7 @@
 // Finds the period and phase of a register's refreshes in the first few brackets of its changes, when nothing or only
 // the expected period is known.
 
-/** A change of the register's value: after one poll and not later than the next. */
+/** A change of the register's value: after one poll and not later than the next, in seconds. */
 export interface Bracket {
   readonly middle: number;
   readonly width: number;
@@ -17,9 +17,10 @@ export interface Grid {
 export const DENSE_WIDTH_RATIO = 0.65;
 /** How far from its place on a grid that is being searched a refresh may be met, in periods. */
 export const SEARCH_TOLERANCE = 0.03;
+// Brackets so narrow beside the time between them are a burst of polls; refreshes wander by so much of a period besides.
+const BURST_WIDTH_RATIO = 0.25;
 const TOLERANCE_RATIO = 0.15;
 // A grid is believed when meeting the brackets by chance is less likely than e^-evidence; trying many periods needs more.
-const BURST_WIDTH_RATIO = 0.25;
 const SEARCH_EVIDENCE = 8;
 const EXPECTED_EVIDENCE = 4;
 const EXPECTED_STEPS = 5;

@@ -4,15 +4,17 @@
 import type { RefreshGrid } from './refresh-grid.ts';
 import type { Edge } from './split.ts';
 
-/** The counter stood at `value` at `time`, give or take. */
+/** The counter stood at `value` joules at `time`, give or take; all times in seconds. */
 export interface Knot {
   readonly value: number;
   readonly time: number;
   /** Standard uncertainty of `time`. */
   readonly uncertainty: number;
-  /** When it was first read, when it was last read unchanged, and when the counter was last read before (or NaN). */
+  /** When it was first read. */
   readonly readAt: number;
+  /** When it was last read unchanged. */
   seenUntil: number;
+  /** When the counter was last read before; NaN: never. */
   readonly previous: number;
   /** Nothing before this knot can be told by it: the first, or the first after a restart. */
   readonly isBaseline: boolean;
@@ -24,7 +26,7 @@ interface KnotsOptions {
   readonly grid: RefreshGrid;
   /** How old a value is at most when it is first read, until the grid is known. */
   readonly longestAgeSeconds: () => number;
-  /** Until when the power readings have got. */
+  /** How far in time the power readings have got. */
   readonly frontier: () => number;
 }
 

@@ -3,7 +3,7 @@
 import { cellWatts, levelCell, lengthOf, unseenInside, type MeasuredCell } from './cell.ts';
 
 /** Where a step lies, and how well its ends are known. */
-export type StepFrame = Pick<MeasuredCell, 'startTimingSeconds' | 'endTimingSeconds'> & {
+type StepFrame = Pick<MeasuredCell, 'startTimingSeconds' | 'endTimingSeconds'> & {
   readonly step: { readonly start: number; readonly end: number };
 };
 

@@ -8,7 +8,7 @@ import type { SamplingPeriod } from './sampling-period.ts';
 import type { SensorModel } from './sensor.ts';
 
 /** A reading of the register. */
-export interface RegisterReading {
+interface RegisterReading {
   readonly time: number;
   readonly watts: number;
 }
