@@ -197,9 +197,10 @@ class PowerShape implements Shape {
     this.#doubt.learn(watts, this.#last.watts, spacing);
     this.#followDelay(spacing);
     this.#samples += 1;
-    if (this.#unmixes(spacing)) {
-      this.#unmix?.next(this.#last, { time, watts });
-      this.#isMisfit ||= this.#unmix?.isMisfit === true;
+    this.#unmix = this.#nextUnmix(spacing);
+    if (this.#unmix !== undefined) {
+      this.#unmix.next(this.#last, { time, watts });
+      this.#isMisfit ||= this.#unmix.isMisfit;
       return;
     }
     const isDense = spacing <= this.#period;
@@ -234,28 +235,29 @@ class PowerShape implements Shape {
     return !this.#isMisfit && Unmix.applies(this.#options);
   }
 
-  /** Whether the register is taken apart by the next reading; begins with it, or ends it. */
-  #unmixes(spacing: number): boolean {
-    if (!this.#isUnmixable || this.#unmix?.survives(spacing) === false) this.#unmix = undefined;
-    else {
-      const { sensor, sampling } = this.#options;
-      this.#unmix ??= Unmix.from(
-        {
-          sensor,
-          sampling,
-          range: () => this.#range,
-          writer: this.#writer,
-          level: (end) => this.#pushLevel(end, 'level'),
-          box: (end, energyJoules, timingSeconds) => {
-            this.#levelTimingSeconds = timingSeconds;
-            const watts = energyJoules / (end - this.#writer.frontier);
-            this.#push(end, { profile: 'box', energyJoules, startWatts: watts, endWatts: watts });
-          },
+  /** What takes the register apart at a reading `spacing` after the last; undefined where nothing can. */
+  #nextUnmix(spacing: number): Unmix | undefined {
+    if (!this.#isUnmixable || this.#unmix?.survives(spacing) === false) return undefined;
+    return this.#unmix ?? this.#beginUnmix();
+  }
+
+  #beginUnmix(): Unmix {
+    const { sensor, sampling } = this.#options;
+    return Unmix.from(
+      {
+        sensor,
+        sampling,
+        range: () => this.#range,
+        writer: this.#writer,
+        level: (end) => this.#pushLevel(end, 'level'),
+        box: (end, energyJoules, timingSeconds) => {
+          this.#levelTimingSeconds = timingSeconds;
+          const watts = energyJoules / (end - this.#writer.frontier);
+          this.#push(end, { profile: 'box', energyJoules, startWatts: watts, endWatts: watts });
         },
-        this.#last,
-      );
-    }
-    return this.#unmix !== undefined;
+      },
+      this.#last,
+    );
   }
 
   /** The same value once more is a refresh like any other: time goes on at this power. */

@@ -65,12 +65,13 @@ export class Unmix {
       : first.time - periodSeconds / 2;
     this.#boxWatts = first.watts;
     this.#timingSeconds = periodSeconds / 4;
-    options.level(this.#refresh);
   }
 
-  /** Starts at a reading. */
+  /** Starts at a reading, with the level up to the refresh that made it. */
   static from(options: UnmixOptions, first: RegisterReading): Unmix {
-    return new Unmix(options, first);
+    const unmix = new Unmix(options, first);
+    options.level(unmix.#refresh);
+    return unmix;
   }
 
   /** Whether the register averages over several of its periods, is known well enough, and is read often enough. */
