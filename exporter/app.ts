@@ -15,11 +15,11 @@ import { isSampled, type RunCatalogue, type SnapshotPort } from '../agent/snapsh
 import type { Asset } from './assets.ts';
 import type { BasicAuth } from './basic-auth.ts';
 import {
+  answer,
   authenticate,
   limitRate,
   limitRequests,
   readOnly,
-  refuse,
   releaseRequest,
   scrapeDeadline,
   securityHeaders,
@@ -90,8 +90,8 @@ const ready =
   (snapshots: SnapshotPort): RequestHandler =>
   (_request, response) => {
     const newest = snapshots.latest();
-    if (newest !== undefined && isSampled(newest)) refuse(response, 200, 'Wattmeter is ready.');
-    else refuse(response, 503, 'Not ready: no sample yet.');
+    if (newest !== undefined && isSampled(newest)) answer(response, 200, 'Wattmeter is ready.');
+    else answer(response, 503, 'Not ready: no sample yet.');
   };
 
 const snapshot =
@@ -111,7 +111,7 @@ const streamed =
       return;
     }
     if (!stream.add(response)) {
-      refuse(response, 503, 'Too many open dashboards: close one and try again.');
+      answer(response, 503, 'Too many open dashboards: close one and try again.');
       return;
     }
     releaseRequest(response);
@@ -144,15 +144,15 @@ const asset =
   };
 
 const notFound: RequestHandler = (_request, response) =>
-  refuse(response, 404, 'Not found. The dashboard is at /.');
+  answer(response, 404, 'Not found. The dashboard is at /.');
 
 // What went wrong inside is for the log of whoever owns the part, not for whoever asks over the network.
 const failed: ErrorRequestHandler = (error: unknown, _request, response, next) => {
   if (response.headersSent) return next(error);
   const status: unknown =
     typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
-  if (status === 400) refuse(response, 400, 'Bad request: the path is not valid.');
-  else refuse(response, 500, 'Internal error: the answer could not be made.');
+  if (status === 400) answer(response, 400, 'Bad request: the path is not valid.');
+  else answer(response, 500, 'Internal error: the answer could not be made.');
 };
 
 const isCompressible = (_request: unknown, response: Response): boolean =>
@@ -174,7 +174,7 @@ export function createApp(parts: AppParts): Express {
   app.get(parts.telemetryPath, metrics(parts.metrics));
   if (parts.dcgmMetrics !== undefined) app.get('/metrics/dcgm', metrics(parts.dcgmMetrics));
   app.use(compression({ filter: isCompressible }));
-  app.get('/-/healthy', (_request, response) => refuse(response, 200, 'Wattmeter is healthy.'));
+  app.get('/-/healthy', (_request, response) => answer(response, 200, 'Wattmeter is healthy.'));
   app.get('/-/ready', ready(snapshots));
   app.get('/api/v1/snapshot', snapshot(snapshots));
   app.get('/api/v1/stream', streamed(parts.stream));

@@ -17,7 +17,7 @@ const SECURITY_HEADERS = {
 };
 
 /** Answers with one line of plain text. */
-export function refuse(response: Response, status: number, message: string): void {
+export function answer(response: Response, status: number, message: string): void {
   if (response.headersSent) return;
   response.status(status).type('text/plain').set('Cache-Control', 'no-store').send(`${message}\n`);
 }
@@ -30,7 +30,7 @@ export const readOnly: RequestHandler = (request, response, next) => {
   if (hasBody) response.set('Connection', 'close');
   if (request.method === 'GET' || request.method === 'HEAD') return next();
   response.set({ Allow: 'GET, HEAD', Connection: 'close' });
-  refuse(response, 405, `${request.method} is not allowed: this address is read-only. Use GET.`);
+  answer(response, 405, `${request.method} is not allowed: this address is read-only. Use GET.`);
 };
 
 /** Headers that keep a browser from doing more than the dashboard needs; those of web.config.yml go over them. */
@@ -50,7 +50,7 @@ export function limitRate(config: () => WebConfig, nowSeconds: () => number): Re
     const limit = config().rateLimit;
     if (limit === undefined || bucketOf(limit).take(nowSeconds())) return next();
     response.set('Retry-After', String(Math.ceil(limit.intervalSeconds)));
-    refuse(response, 429, 'Too many requests: the rate_limit of the web configuration is reached.');
+    answer(response, 429, 'Too many requests: the rate_limit of the web configuration is reached.');
   };
 }
 
@@ -66,7 +66,7 @@ export function limitRequests(max: number): RequestHandler {
   return (_request, response, next) => {
     if (max > 0 && open >= max) {
       response.set('Retry-After', '1');
-      refuse(response, 503, `Too many requests at once: --web.max-requests is ${max}.`);
+      answer(response, 503, `Too many requests at once: --web.max-requests is ${max}.`);
       return;
     }
     open += 1;
@@ -90,7 +90,7 @@ export const scrapeDeadline: RequestHandler = (request, response, next) => {
   const timeoutSeconds = Number(request.get('X-Prometheus-Scrape-Timeout-Seconds'));
   if (timeoutSeconds > 0 && timeoutSeconds < 3600) {
     const timer = setTimeout(
-      () => refuse(response, 503, `No answer within the scrape timeout of ${timeoutSeconds} s.`),
+      () => answer(response, 503, `No answer within the scrape timeout of ${timeoutSeconds} s.`),
       answerWithinMilliseconds(timeoutSeconds),
     );
     response.once('close', () => clearTimeout(timer));
@@ -112,13 +112,13 @@ export const authenticate =
         return next();
       case 'wrong':
         response.set('WWW-Authenticate', 'Basic realm="wattmeter", charset="UTF-8"');
-        return refuse(
+        return answer(
           response,
           401,
           'Unauthorized: a user and password of the web configuration are needed.',
         );
       case 'unchecked':
         response.set('Retry-After', '1');
-        return refuse(response, 503, 'Too many passwords wait to be checked. Try again.');
+        return answer(response, 503, 'Too many passwords wait to be checked. Try again.');
     }
   };

@@ -14,6 +14,7 @@ export interface HistoryEvent {
 /** What is drawn. */
 export type ChartMode = 'per-gpu' | 'total';
 
+// As exporter/history.ts has them: what the page adds must age like what it was sent.
 const MAX_POINTS = 900;
 const MIN_SPACING_SECONDS = 0.95;
 const HEIGHT_PIXELS = { wide: 280, narrow: 200 };

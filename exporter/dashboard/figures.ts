@@ -48,7 +48,7 @@ export function powerNow(snapshot: Snapshot): PowerNow {
   };
 }
 
-/** Whether a GPU's energy is known at all: some of its time was observed, or bridged by its counter. */
+/** As agent/account/gpu-energy.ts has it, of which a browser can import nothing but types. */
 export const isObserved = ({ totals }: DeviceSnapshot): boolean =>
   totals.observedSeconds > 0 || totals.bridgedSeconds > 0;
 
@@ -75,8 +75,9 @@ export function energySum(snapshot: Snapshot): Sum {
 export const gapSecondsOf = ({ totals }: DeviceSnapshot): number =>
   Math.max(0, total(Object.values(totals.gapSeconds)) - totals.bridgedSeconds);
 
-const ratio = (part: number, whole: number): number | undefined =>
-  whole > 0 ? part / whole : undefined;
+/** A part of a whole, 0 to 1; undefined where either is unknown or there is no whole. */
+export const ratio = (part: number | undefined, whole: number | undefined): number | undefined =>
+  part !== undefined && whole !== undefined && whole > 0 ? part / whole : undefined;
 
 /** Measured share of one GPU's time. */
 export const coverageOf = (gpu: DeviceSnapshot): number | undefined =>
@@ -126,7 +127,7 @@ export function carbonSum(snapshot: Snapshot): Sum {
   return { kind: 'known', value: total(masses) };
 }
 
-/** Whether the energy of the page was read from sensors, computed from something else, or both. */
+/** Where the energy of the page comes from: modelled as soon as one GPU's is; undefined without a GPU. */
 export function energyProvenance(snapshot: Snapshot): Provenance | undefined {
   const gpus = gpusOf(snapshot);
   if (gpus.length === 0) return undefined;

@@ -10,6 +10,7 @@ import {
   energySum,
   gpusOf,
   powerNow,
+  ratio,
   type Sum,
 } from './figures.ts';
 import {
@@ -63,7 +64,7 @@ const reasonOf = (sum: Sum): string => (sum.kind === 'known' ? '' : sum.reason);
 
 function powerCard(snapshot: Snapshot): Card {
   const { watts, limitWatts, reporting, present, gone } = powerNow(snapshot);
-  const share = watts === undefined || limitWatts === undefined ? undefined : watts / limitWatts;
+  const share = ratio(watts, limitWatts);
   const meter = byId('power-meter');
   setShown(meter, share !== undefined);
   meter.style.setProperty('--share', String(Math.min(1, share ?? 0)));

@@ -26,6 +26,7 @@ import {
   isObserved,
   jobSums,
   limitOf,
+  ratio,
   type JobSum,
 } from './figures.ts';
 import {
@@ -68,9 +69,6 @@ function fillRow(row: TableRow, texts: readonly CellText[]): void {
 
 const withSpread = (figure: Figure): CellText => [inline(figure), figure.uncertainty];
 
-const share = (part: number | undefined, whole: number | undefined): number | undefined =>
-  part === undefined || whole === undefined || whole === 0 ? undefined : part / whole;
-
 function sensorText({ sensor }: DeviceSnapshot): CellText {
   const field = sensor.field === 'unknown' ? UNKNOWN : sensor.field;
   const milliseconds = (seconds: number | undefined): string =>
@@ -100,13 +98,13 @@ function gpuTexts(gpu: DeviceSnapshot): CellText[] {
       ? [
           quantity(gpu.powerWatts, 'W'),
           gpu.powerWatts === undefined ? 'no reading' : '',
-          share(gpu.powerWatts, limit),
+          ratio(gpu.powerWatts, limit),
         ]
       : [UNKNOWN, 'gone'],
     [quantity(limit, 'W')],
     [percent(gauges.utilizationRatio), '', gauges.utilizationRatio],
     [quantity(gauges.temperatureCelsius, '°C', 2)],
-    [memory(gauges.memoryUsedBytes, memoryTotal), '', share(gauges.memoryUsedBytes, memoryTotal)],
+    [memory(gauges.memoryUsedBytes, memoryTotal), '', ratio(gauges.memoryUsedBytes, memoryTotal)],
     isObserved(gpu) ? withSpread(energy(totals.energyJoules, totals.uncertaintyJoules)) : [UNKNOWN],
     [coverage(coverageOf(gpu)), gapSecondsOf(gpu) > 0 ? gapText(gpu) : ''],
     sensorText(gpu),
