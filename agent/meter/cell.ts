@@ -1,5 +1,5 @@
 // What travels inside the meter: stretches of one device's time, each with its energy or with the reason it has none.
-// Cells tile time without overlap; the timeline folds them into intervals.
+// Cells tile time without overlap, and none is empty; the timeline folds them into intervals.
 
 import type { GapReason, Method } from '../model.ts';
 
@@ -64,8 +64,7 @@ export type CellSink = (cell: Cell) => void;
 export const lengthOf = ({ start, end }: Cell): number => end - start;
 
 /** Mean power of a measured cell. */
-export const cellWatts = (cell: MeasuredCell): number =>
-  cell.energyJoules / (cell.end - cell.start);
+export const cellWatts = (cell: MeasuredCell): number => cell.energyJoules / lengthOf(cell);
 
 /** A stretch at one power that nobody doubts: what other cells are made from. */
 export const levelCell = (start: number, end: number, powerWatts: number): MeasuredCell => ({
@@ -106,22 +105,32 @@ export const unseenInside = (powerWatts: number, seconds: number): number =>
   unseenSwing(UNSEEN_SWING_RATIO * Math.abs(powerWatts), seconds);
 
 /** The part of a cell within [start, end), for cells that are cut before their neighbours are known. */
-export function clipCell(cell: Cell, start: number, end: number): Cell {
+export const clipCell = (cell: Cell, start: number, end: number): Cell =>
+  cell.kind === 'gap' ? clipGap(cell, start, end) : clipMeasured(cell, start, end);
+
+/** The part of a gap within [start, end). */
+export function clipGap(gap: GapCell, start: number, end: number): GapCell {
+  if (start <= gap.start && end >= gap.end) return gap;
+  const from = Math.max(start, gap.start);
+  const to = Math.min(end, gap.end);
+  const share = (to - from) / lengthOf(gap);
+  return {
+    ...gap,
+    start: from,
+    end: to,
+    estimateJoules: gap.estimateJoules * share,
+    estimateUncertaintyJoules: gap.estimateUncertaintyJoules * share,
+  };
+}
+
+/** The part of a measured cell within [start, end). */
+export function clipMeasured(cell: MeasuredCell, start: number, end: number): MeasuredCell {
   if (start <= cell.start && end >= cell.end) return cell;
   const from = Math.max(start, cell.start);
   const to = Math.min(end, cell.end);
-  const duration = cell.end - cell.start;
-  const share = duration > 0 ? (to - from) / duration : 0;
-  if (cell.kind === 'gap') {
-    return {
-      ...cell,
-      start: from,
-      end: to,
-      estimateJoules: cell.estimateJoules * share,
-      estimateUncertaintyJoules: cell.estimateUncertaintyJoules * share,
-    };
-  }
-  const slope = duration > 0 ? (cell.endWatts - cell.startWatts) / duration : 0;
+  const duration = lengthOf(cell);
+  const share = (to - from) / duration;
+  const slope = (cell.endWatts - cell.startWatts) / duration;
   const startWatts = cell.startWatts + slope * (from - cell.start);
   const endWatts = cell.startWatts + slope * (to - cell.start);
   const mean = (cell.startWatts + cell.endWatts) / 2;

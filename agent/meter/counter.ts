@@ -3,7 +3,7 @@
 
 import type { Warning } from '../model.ts';
 import { CellQueue } from './cell-queue.ts';
-import { clipCell, lengthOf, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
+import { clipMeasured, lengthOf, type Cell, type CellSink, type MeasuredCell } from './cell.ts';
 import { createDisagreement, type Disagreement } from './disagreement.ts';
 import { Knots, type Knot } from './knots.ts';
 import { createRefreshGrid, type RefreshGrid } from './refresh-grid.ts';
@@ -332,8 +332,7 @@ class CounterFusion implements Counter {
     for (const cell of this.#queue.take(time)) {
       const left = this.#leftAt;
       if (left !== undefined && cell.kind === 'measured' && cell.end > left.time) {
-        const after = clipCell(cell, Math.max(cell.start, left.time), cell.end);
-        if (after.kind === 'measured') left.bookedJoules += after.energyJoules;
+        left.bookedJoules += clipMeasured(cell, left.time, cell.end).energyJoules;
       }
       this.#emit(cell);
     }

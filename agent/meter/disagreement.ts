@@ -23,15 +23,17 @@ export interface Disagreement {
 }
 
 const CHECK_SECONDS = 30;
-/** Over less than this the two may well differ. */
+// Over less than this the two may well differ.
 const SHORTEST_CHECK_SECONDS = 5;
+// So many standard uncertainties apart is no chance.
 const LIMIT = 3;
+const NOTHING = { counter: 0, integral: 0, seconds: 0, alias: 0 };
 
 /** `uncertainty` gives the standard uncertainty in joules of integrated power readings. */
 export function createDisagreement(
   uncertainty: (energyJoules: number, seconds: number, aliasJoules: number) => number,
 ): Disagreement {
-  let sums = { counter: 0, integral: 0, seconds: 0, alias: 0 };
+  let sums = { ...NOTHING };
   let doubtRatio = 0;
   let owedJoules = 0;
   let worst: { counter: number; integral: number; seconds: number } | undefined;
@@ -44,7 +46,7 @@ export function createDisagreement(
     doubtRatio = disagrees && sums.counter > 0 ? difference / (Math.sqrt(3) * sums.counter) : 0;
     owedJoules += Math.max(0, doubtRatio - before) * sums.counter;
     if (disagrees) worst = { ...sums };
-    sums = { counter: 0, integral: 0, seconds: 0, alias: 0 };
+    sums = { ...NOTHING };
   };
 
   return {

@@ -135,7 +135,7 @@ class DeviceMeter implements Meter {
       ...(device.source === 'rapl' && { knownPeriodSeconds: RAPL_PERIOD_SECONDS }),
       gain: calibration?.gain ?? 1,
       offsetWatts: calibration?.offsetWatts ?? 0,
-      highestWatts: highestWatts(device),
+      highestWatts: this.#highestWatts,
       limitWatts: () => this.#limitWatts,
       sampleUncertainty: (energy, duration, alias) =>
         Math.hypot(
@@ -250,13 +250,13 @@ class DeviceMeter implements Meter {
   }
 
   #currentBelief(): Sensor {
-    const { field, windowSeconds, windowKnown, periodSeconds } = this.#sensor;
+    const { field, windowSeconds, isWindowKnown, periodSeconds } = this.#sensor;
     // Against a meter says more about a figure's worth than where window and period come from.
     const calibrated = this.#options.calibration === undefined ? undefined : 'calibrated';
     const origin = calibrated ?? this.#sensor.origin;
     if (field !== undefined) {
       // A register that is computed, not sampled, has neither: a 0 would be a figure.
-      const hasWindow = windowKnown && windowSeconds > 0;
+      const hasWindow = isWindowKnown && windowSeconds > 0;
       return {
         field,
         ...(hasWindow ? { windowSeconds } : {}),
@@ -277,11 +277,16 @@ class DeviceMeter implements Meter {
       this.#power = undefined;
       return;
     }
-    const field = this.#sensor.field;
-    const reading = field === undefined ? undefined : row.power?.[field];
-    if (reading !== undefined && !Number.isNaN(reading)) {
+    const reading = this.#readingOf(row);
+    if (isPlausible(reading)) {
       this.#power = { time: row.time, watts: this.#calibrated(reading) };
     }
+  }
+
+  /** What the register in use says, in watts as read: undefined where it is silent, NaN where no device can have that. */
+  #readingOf({ power }: Row): number | undefined {
+    const { field } = this.#sensor;
+    return field === undefined ? undefined : power?.[field];
   }
 
   #acceptPending(): void {
@@ -314,12 +319,11 @@ class DeviceMeter implements Meter {
   }
 
   #swingOf(rows: readonly Row[]): number {
-    const { field } = this.#sensor;
-    if (field === undefined) return 0;
-    const powers = rows.flatMap(({ status, power }) => {
-      const reading = status === OK ? power?.[field] : undefined;
-      return reading === undefined || Number.isNaN(reading) ? [] : [this.#calibrated(reading)];
-    });
+    const powers = rows
+      .filter(({ status }) => status === OK)
+      .map((row) => this.#readingOf(row))
+      .filter(isPlausible)
+      .map((reading) => this.#calibrated(reading));
     return powers.length === 0 ? 0 : Math.max(...powers) - Math.min(...powers);
   }
 
@@ -327,10 +331,8 @@ class DeviceMeter implements Meter {
   #teach(row: Row): void {
     if (row.status !== OK) return;
     this.#chooseRegister(row);
-    const power = this.#sensor.field === undefined ? undefined : row.power?.[this.#sensor.field];
-    if (power !== undefined && !Number.isNaN(power)) {
-      this.#watch.see(row.time, power, this.#sensor.grid);
-    }
+    const reading = this.#readingOf(row);
+    if (isPlausible(reading)) this.#watch.see(row.time, reading, this.#sensor.grid);
     if (!Number.isNaN(row.counterJoules)) {
       if (row.counterJoules > this.#counterPoll.value) {
         this.#counter.grid.change(this.#counterPoll.time, row.time);
@@ -366,20 +368,19 @@ class DeviceMeter implements Meter {
     const hasCounter = !Number.isNaN(row.counterJoules);
     // A counter that has been waited for spans a hole before the power readings call it a gap; one that was given up
     // fills the gap after they have closed it.
-    const first = this.#counter.active;
-    if (hasCounter && first) this.#counter.reading(row.time, row.counterJoules);
+    const isAwaited = this.#counter.active;
+    if (hasCounter && isAwaited) this.#counter.reading(row.time, row.counterJoules);
     this.#processPower(row, hasCounter);
-    if (hasCounter && !first) this.#counter.reading(row.time, row.counterJoules);
+    if (hasCounter && !isAwaited) this.#counter.reading(row.time, row.counterJoules);
   }
 
   #processPower(row: Row, hasCounter: boolean): void {
-    const field = this.#sensor.field;
-    if (field === undefined) {
+    if (this.#sensor.field === undefined) {
       if (hasCounter) this.#slope(row);
       else this.#shape.failure(row.time, 'no-data');
       return;
     }
-    const reading = row.power?.[field];
+    const reading = this.#readingOf(row);
     if (reading === undefined) this.#shape.failure(row.time, 'no-data');
     else if (Number.isNaN(reading)) this.#shape.failure(row.time, 'implausible');
     else this.#shape.reading(row.time, this.#calibrated(reading));
@@ -427,6 +428,9 @@ const apart = (before: number | undefined, now: number | undefined): boolean =>
   before === undefined || now === undefined
     ? before !== now
     : Math.abs(now - before) > NEWS_RATIO * Math.max(before, now);
+
+const isPlausible = (reading: number | undefined): reading is number =>
+  reading !== undefined && !Number.isNaN(reading);
 
 const reasonOf = (status: number): GapReason => {
   const name = READING_STATUS[status];

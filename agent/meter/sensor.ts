@@ -16,7 +16,7 @@ export interface SensorModel {
   /** Taken to cover the period where nothing is known of it. */
   readonly windowSeconds: number;
   /** When values change teaches the period, never the window: false where nothing but the period is known. */
-  readonly windowKnown: boolean;
+  readonly isWindowKnown: boolean;
   readonly periodSeconds: number;
   /** How much of the time the sensor sees, W/T, at most 1. */
   readonly coverage: number;
@@ -90,7 +90,7 @@ export function createSensorModel(device: Device): SensorModel {
     get windowSeconds() {
       return windowSeconds();
     },
-    get windowKnown() {
+    get isWindowKnown() {
       return statedWindowSeconds() !== undefined || grid.periodSeconds === undefined;
     },
     get periodSeconds() {

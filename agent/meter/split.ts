@@ -2,6 +2,7 @@
 // taken from the other, so a cut conserves energy by construction. MEASUREMENT.md §4.6.
 
 import { cellWatts, type MeasuredCell } from './cell.ts';
+import { uniformUncertainty } from './uncertainty.ts';
 
 /** Power beside a cell, and its standard uncertainty from not knowing when it began and ended. */
 export interface Beside {
@@ -247,5 +248,5 @@ function unseenUncertainty(cell: MeasuredCell, time: number, { swingWatts }: Sur
   if (cell.step === undefined || cell.unseenRatio === 0) return 0;
   const { start, end } = cell.step;
   const share = (time - start) / (end - start);
-  return (cell.unseenRatio * reachJoules(swingWatts, end - start, share)) / Math.sqrt(12);
+  return uniformUncertainty(cell.unseenRatio * reachJoules(swingWatts, end - start, share));
 }

@@ -5,7 +5,7 @@ import type { GapReason, Interval, Method } from '../model.ts';
 import { instant, joules, seconds, watts } from '../units.ts';
 import type { Trust } from './boards.ts';
 import {
-  clipCell,
+  clipGap,
   lengthOf,
   levelCell,
   type Cell,
@@ -21,7 +21,7 @@ import {
   type Surroundings,
 } from './split.ts';
 import { NOTHING_AROUND, surroundingsOf } from './surroundings.ts';
-import { NO_UNCERTAINTY, systematicParts } from './uncertainty.ts';
+import { NO_UNCERTAINTY, systematicParts, type SystematicParts } from './uncertainty.ts';
 
 /** Collects cells and publishes intervals. */
 export interface Timeline {
@@ -230,7 +230,7 @@ class CellTimeline implements Timeline {
       const from = Math.max(start, cell.start);
       const to = Math.min(end, cell.end);
       if (to <= from) continue;
-      if (cell.kind === 'gap') this.#addGap(sum, cell, from, to);
+      if (cell.kind === 'gap') this.#addGap(sum, clipGap(cell, from, to));
       else this.#addMeasured(sum, cell, index, from, to);
     }
     const edgeBefore = Number.isNaN(this.#edgeJoules) ? this.#edgeAt(start) : this.#edgeJoules;
@@ -244,30 +244,36 @@ class CellTimeline implements Timeline {
 
   #interval(sum: IntervalSum, start: number, end: number, edgeBefore: number): Interval {
     const { uuid, trust, method, wallOffsetSeconds } = this.#options;
-    const observed = sum.observed;
+    const { energyJoules, observedSeconds, minWatts, maxWatts } = sum;
+    const isObserved = observedSeconds > 0;
     return {
       uuid,
       startSeconds: instant(start),
       endSeconds: instant(end),
-      method: method === 'modelled' || sum.counterSeconds * 2 <= observed ? method : 'counter',
-      energyJoules: joules(sum.energy),
-      observedSeconds: seconds(observed),
-      gapSeconds: sum.gaps,
-      gapEstimateJoules: joules(sum.estimate),
-      gapEstimateUncertaintyJoules: joules(sum.estimateUncertainty),
+      method:
+        method === 'modelled' || sum.counterSeconds * 2 <= observedSeconds ? method : 'counter',
+      energyJoules: joules(energyJoules),
+      observedSeconds: seconds(observedSeconds),
+      gapSeconds: sum.gapSeconds,
+      gapEstimateJoules: joules(sum.estimateJoules),
+      gapEstimateUncertaintyJoules: joules(sum.estimateUncertaintyJoules),
       bridgedSeconds: seconds(0),
       uncertainty: {
-        ...withDoubt(systematicParts(trust, sum.energy, observed), sum.doubt),
-        aliasJoules: sum.alias,
-        startEdgeJoules: observed > 0 ? edgeBefore : 0,
-        endEdgeJoules: observed > 0 ? this.#edgeJoules : 0,
-        independentJoulesSquared: sum.variance,
+        ...withDoubt(systematicParts(trust, energyJoules, observedSeconds), sum.doubtJoules),
+        aliasJoules: sum.aliasJoules,
+        startEdgeJoules: isObserved ? edgeBefore : 0,
+        endEdgeJoules: isObserved ? this.#edgeJoules : 0,
+        independentJoulesSquared: sum.varianceJoulesSquared,
       },
-      ...(sum.max >= sum.min && { powerMaxWatts: watts(sum.max), powerMinWatts: watts(sum.min) }),
+      ...(maxWatts >= minWatts && {
+        powerMaxWatts: watts(maxWatts),
+        powerMinWatts: watts(minWatts),
+      }),
       sampleCount: sum.samples,
-      ...(Number.isFinite(sum.counter) && observed > 0 && { counterJoules: joules(sum.counter) }),
-      ...(Number.isFinite(sum.integral) &&
-        observed > 0 && { integralJoules: joules(sum.integral) }),
+      ...(isObserved &&
+        Number.isFinite(sum.counterJoules) && { counterJoules: joules(sum.counterJoules) }),
+      ...(isObserved &&
+        Number.isFinite(sum.integralJoules) && { integralJoules: joules(sum.integralJoules) }),
       wallOffsetSeconds: wallOffsetSeconds(),
     };
   }
@@ -286,24 +292,15 @@ class CellTimeline implements Timeline {
     sum.addMeasured(cell, until - before, from, to);
   }
 
-  #addGap(sum: IntervalSum, cell: GapCell, from: number, to: number): void {
-    sum.addGap(cell, from, to);
-    const share = (to - from) / (cell.end - cell.start);
+  #addGap(sum: IntervalSum, gap: GapCell): void {
+    sum.addGap(gap);
+    const { start, end, estimateJoules, estimateUncertaintyJoules } = gap;
     const last = this.#gaps.at(-1);
-    const estimate = cell.estimateJoules * share;
-    const uncertainty = cell.estimateUncertaintyJoules * share;
-    if (last !== undefined && last.end === from && !this.#gapCut) {
-      last.end = to;
-      last.estimateJoules += estimate;
-      last.estimateUncertaintyJoules += uncertainty;
-    } else {
-      this.#gaps.push({
-        start: from,
-        end: to,
-        estimateJoules: estimate,
-        estimateUncertaintyJoules: uncertainty,
-      });
-    }
+    if (last !== undefined && last.end === start && !this.#gapCut) {
+      last.end = end;
+      last.estimateJoules += estimateJoules;
+      last.estimateUncertaintyJoules += estimateUncertaintyJoules;
+    } else this.#gaps.push({ start, end, estimateJoules, estimateUncertaintyJoules });
     this.#gapCut = false;
     if (this.#gaps.length > BRIDGEABLE_COUNT) this.#gaps.shift();
   }
@@ -381,7 +378,7 @@ class CellTimeline implements Timeline {
       counterJoules: level.energyJoules,
       doubtJoules: doubtWatts * lengthOf(level),
     } as const;
-    return start > cell.start ? [clipCell(cell, cell.start, start), measured] : [measured];
+    return start > cell.start ? [clipGap(cell, cell.start, start), measured] : [measured];
   }
 }
 
@@ -404,53 +401,50 @@ function withSharesOfVariance(pieces: readonly PublishedGap[]): readonly Publish
     .toReversed();
 }
 
-const withDoubt = (
-  parts: { gainJoules: number; offsetJoules: number },
-  doubtJoules: number,
-): { gainJoules: number; offsetJoules: number } => ({
+const withDoubt = (parts: SystematicParts, doubtJoules: number): SystematicParts => ({
   ...parts,
   gainJoules: Math.hypot(parts.gainJoules, doubtJoules),
 });
 
 /** Adds up the cells of one interval. */
 class IntervalSum {
-  energy = 0;
-  observed = 0;
+  energyJoules = 0;
+  observedSeconds = 0;
+  /** Of the observed time, what the counter told. */
   counterSeconds = 0;
-  counter = 0;
-  integral = 0;
-  alias = 0;
-  doubt = 0;
-  variance = 0;
-  estimate = 0;
-  estimateUncertainty = 0;
+  counterJoules = 0;
+  integralJoules = 0;
+  aliasJoules = 0;
+  doubtJoules = 0;
+  varianceJoulesSquared = 0;
+  estimateJoules = 0;
+  estimateUncertaintyJoules = 0;
   samples = 0;
-  min = Infinity;
-  max = -Infinity;
-  readonly gaps: Partial<Record<GapReason, number>> = {};
+  minWatts = Infinity;
+  maxWatts = -Infinity;
+  readonly gapSeconds: Partial<Record<GapReason, number>> = {};
 
-  addMeasured(cell: MeasuredCell, energy: number, from: number, to: number): void {
+  /** Adds the part of a cell within [from, to), which holds `energyJoules`. */
+  addMeasured(cell: MeasuredCell, energyJoules: number, from: number, to: number): void {
     const duration = to - from;
-    const share = duration / (cell.end - cell.start);
-    const energyShare = cell.energyJoules === 0 ? share : energy / cell.energyJoules;
-    this.energy += energy;
-    this.observed += duration;
+    const share = duration / lengthOf(cell);
+    const energyShare = cell.energyJoules === 0 ? share : energyJoules / cell.energyJoules;
+    this.energyJoules += energyJoules;
+    this.observedSeconds += duration;
     if (cell.method === 'counter') this.counterSeconds += duration;
-    this.counter += cell.counterJoules * energyShare;
-    this.integral += cell.integralJoules * energyShare;
-    this.alias += cell.aliasJoules * share;
-    this.doubt += cell.doubtJoules * share;
-    this.variance += cell.varianceJoulesSquared * share;
+    this.counterJoules += cell.counterJoules * energyShare;
+    this.integralJoules += cell.integralJoules * energyShare;
+    this.aliasJoules += cell.aliasJoules * share;
+    this.doubtJoules += cell.doubtJoules * share;
+    this.varianceJoulesSquared += cell.varianceJoulesSquared * share;
     if (to === cell.end) this.samples += cell.samples;
-    this.min = Math.min(this.min, cell.minWatts);
-    this.max = Math.max(this.max, cell.maxWatts);
+    this.minWatts = Math.min(this.minWatts, cell.minWatts);
+    this.maxWatts = Math.max(this.maxWatts, cell.maxWatts);
   }
 
-  addGap(cell: GapCell, from: number, to: number): void {
-    const duration = to - from;
-    const share = duration / (cell.end - cell.start);
-    this.gaps[cell.reason] = (this.gaps[cell.reason] ?? 0) + duration;
-    this.estimate += cell.estimateJoules * share;
-    this.estimateUncertainty += cell.estimateUncertaintyJoules * share;
+  addGap(gap: GapCell): void {
+    this.gapSeconds[gap.reason] = (this.gapSeconds[gap.reason] ?? 0) + lengthOf(gap);
+    this.estimateJoules += gap.estimateJoules;
+    this.estimateUncertaintyJoules += gap.estimateUncertaintyJoules;
   }
 }

@@ -13,6 +13,9 @@ export const NO_UNCERTAINTY: UncertaintyParts = {
   independentJoulesSquared: 0,
 };
 
+/** What gain and offset contribute, in joules. */
+export type SystematicParts = Pick<UncertaintyParts, 'gainJoules' | 'offsetJoules'>;
+
 /** Of a value that may lie anywhere in a range of this width (GUM 4.3.7). */
 export const uniformUncertainty = (width: number): number => Math.abs(width) / Math.sqrt(12);
 
@@ -21,7 +24,7 @@ export function systematicParts(
   trust: Trust,
   energyJoules: number,
   observedSeconds: number,
-): { gainJoules: number; offsetJoules: number } {
+): SystematicParts {
   return {
     gainJoules: trust.gainUncertainty * Math.abs(energyJoules),
     offsetJoules: trust.offsetUncertaintyWatts * observedSeconds,
