@@ -144,28 +144,8 @@ function tlsConfig(
     material('cert_file', 'cert') ?? fail('.cert_file: missing. Name the PEM certificate.');
   const key = material('key_file', 'key') ?? fail('.key_file: missing. Name the PEM private key.');
   const ca = material('client_ca_file', 'client_ca');
-  const verifies =
-    raw.client_auth_type === 'RequireAndVerifyClientCert' ||
-    raw.client_auth_type === 'VerifyClientCertIfGiven';
-  if (verifies && ca === undefined) {
-    fail(`.client_ca_file: missing. ${raw.client_auth_type} needs the CA that signs clients.`);
-  }
-  if (ca !== undefined && raw.client_auth_type === 'NoClientCert') {
-    fail(
-      '.client_auth_type: NoClientCert ignores client_ca_file. Choose RequireAndVerifyClientCert.',
-    );
-  }
-  if (raw.min_version > raw.max_version) {
-    fail(
-      `.min_version: ${raw.min_version} is above max_version ${raw.max_version}. Lower one, or raise the other.`,
-    );
-  }
-  if (/\bENCRYPTED\b/.test(key)) {
-    fail('.key_file: the key has a passphrase. Give it without: openssl pkey -in KEY -out PLAIN.');
-  }
-  if (ca !== undefined && !isCertificate(ca)) {
-    fail('.client_ca_file: holds no PEM certificate. Name the CA that signs clients.');
-  }
+  const mistake = mistakeIn(raw, key, ca);
+  if (mistake !== undefined) fail(mistake);
   const context = secureContext(raw, { cert, key, ...(ca !== undefined && { ca }) });
   try {
     createSecureContext(context);
@@ -181,6 +161,24 @@ function tlsConfig(
     clientAuth: raw.client_auth_type,
     allowedNames: raw.client_allowed_sans,
   };
+}
+
+/** What would fail or be ignored later, as the place, the cause and the mend; undefined where nothing is wrong. */
+function mistakeIn(raw: RawTls, key: string, ca: string | undefined): string | undefined {
+  const { client_auth_type: clientAuth, min_version: lowest, max_version: highest } = raw;
+  const verifies =
+    clientAuth === 'RequireAndVerifyClientCert' || clientAuth === 'VerifyClientCertIfGiven';
+  if (verifies && ca === undefined)
+    return `.client_ca_file: missing. ${clientAuth} needs the CA that signs clients.`;
+  if (ca !== undefined && clientAuth === 'NoClientCert')
+    return '.client_auth_type: NoClientCert ignores client_ca_file. Choose RequireAndVerifyClientCert.';
+  if (lowest > highest)
+    return `.min_version: ${lowest} is above max_version ${highest}. Lower one, or raise the other.`;
+  if (/\bENCRYPTED\b/.test(key))
+    return '.key_file: the key has a passphrase. Give it without: openssl pkey -in KEY -out PLAIN.';
+  if (ca !== undefined && !isCertificate(ca))
+    return '.client_ca_file: holds no PEM certificate. Name the CA that signs clients.';
+  return undefined;
 }
 
 /** Node passes over what it cannot read in a CA file, and would then let nobody in. */
