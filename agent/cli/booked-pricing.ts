@@ -12,7 +12,7 @@ import type { Charges, GridOrReason } from './charges.ts';
 import { checkInputs, openInputs } from './inputs.ts';
 import type { Pricing } from './pricing.ts';
 
-/** Nobody knows any more. */
+/** The prices, or intensities, that nobody knows any more. */
 const UNKNOWN: Schedule = { valueAt: () => undefined, nextChange: () => undefined };
 
 const tariffOf = ({ cost: { tariff, currency } }: ReportBill): Tariff => ({
@@ -46,6 +46,10 @@ const demandOf = ({ cost }: ReportBill): DemandCost[] =>
     return [{ kind: 'flat' as const, name: charge, month, period: 0, amount: amountCost }];
   });
 
+function chargeNothing(): never {
+  throw new Error('What was booked is not charged again.');
+}
+
 /** The account of a run under the charges that its ledger keeps, and the pricing that its bill tells of. */
 export async function bookedRun(
   stateDirectory: string,
@@ -57,12 +61,8 @@ export async function bookedRun(
   await checkInputs(inputs, bill.cost.currency);
   const { account, stored } = await refillAccount(stateDirectory, id);
   const charges: Charges = {
-    charge: () => {
-      throw new Error('What was booked is not charged again.');
-    },
-    chargeRows: () => {
-      throw new Error('What was booked is not charged again.');
-    },
+    charge: chargeNothing,
+    chargeRows: chargeNothing,
     periods: () => [],
     demand: () => demandOf(bill),
     monthUse: () => [],

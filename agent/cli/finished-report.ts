@@ -1,9 +1,10 @@
 // A report file under other options. It is finished: what the environment or a config file says of prices is for what is
 // measured, and only flags change it; those that would need its energy over time are refused.
 
+import type { Grid } from '../carbon/grid.ts';
 import { UsageError } from '../config.ts';
 import type { RunInputs } from '../estimate/run-inputs.ts';
-import { OPTIONS, type Config, type OptionKey } from '../options.ts';
+import type { Config, OptionKey } from '../options.ts';
 import { flatTariff } from '../price/flat.ts';
 import type { Tariff } from '../price/tariff.ts';
 import type { BesideFacts } from '../report/beside.ts';
@@ -14,9 +15,10 @@ import { instantOf } from '../report/time.ts';
 import type { Invocation } from './command.ts';
 import { extrasOf, useOfReport } from './extras.ts';
 import { checkInputs, openInputs } from './inputs.ts';
-import { EXTRA_KEYS, PRICING_KEYS } from './kept-pricing.ts';
+import { EXTRA_KEYS, flagOf, PRICING_KEYS } from './kept-pricing.ts';
 import { withLevers } from './run-levers.ts';
 
+/** What a total can be multiplied by anew. */
 const FLAT_KEYS: readonly OptionKey[] = ['price', 'currency', 'zone', 'atYear', 'pue'];
 /** What follows from hours, or from what only a run counts. */
 const REFUSED_KEYS: readonly OptionKey[] = [
@@ -24,8 +26,6 @@ const REFUSED_KEYS: readonly OptionKey[] = [
   'dataPath',
   'hostWatts',
 ];
-
-const flagOf = (key: OptionKey): string => OPTIONS[key].flags.split(' ')[0] ?? key;
 
 /** The report, under what the flags ask for. @throws UsageError, InputError */
 export async function withFlags(
@@ -45,8 +45,11 @@ export async function withFlags(
   const inputs = await openInputs(config);
   await checkInputs(inputs, tariff?.currency ?? report.cost.currency);
   const anew = underFlat(report, {
-    ...present({ tariff, grid: await gridOf(report, config) }),
-    ...present({ powerUsageEffectiveness: config.pue }),
+    ...present({
+      tariff,
+      grid: await gridOf(report, config),
+      powerUsageEffectiveness: config.pue,
+    }),
     beside: besideOf(report, config, { inputs, tariff }),
     options: FLAT_KEYS.flatMap((key) => {
       const after = config[key];
@@ -83,16 +86,18 @@ function tariffOf(
   };
 }
 
-async function gridOf({ carbon }: Report, { zone, atYear }: Config) {
-  const named = zone ?? ('missing' in carbon ? undefined : wordOf(carbon));
+/** A year alone is that of the kept zone's grid. @throws UsageError where there is none */
+async function gridOf({ carbon }: Report, { zone, atYear }: Config): Promise<Grid | undefined> {
   if (zone === undefined && atYear === undefined) return undefined;
+  const named = zone ?? ('missing' in carbon ? undefined : zoneOption(carbon));
   if (named === undefined)
     throw new UsageError('--at-year needs --zone: which grid is meant? Give --zone DEU, say.');
   const { gridOfZone } = await import('../carbon/zone.ts');
   return gridOfZone({ zone: named, ...present({ atYear }) });
 }
 
-const wordOf = ({
+/** What --zone was given for a report's grid. */
+const zoneOption = ({
   zone,
   region,
 }: Exclude<Report['carbon'], { readonly missing: string }>): string =>

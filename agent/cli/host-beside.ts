@@ -22,7 +22,6 @@ interface Span {
 /** Charges that remember when anything was charged. */
 type WatchedCharges = Charges & { readonly spans: readonly Span[] };
 
-/** The charges, watched. */
 function watchCharges(charges: Charges): WatchedCharges {
   const spans: Span[] = [];
   const see = (startSeconds: number, endSeconds: number): void => {

@@ -4,20 +4,18 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { resolveStored, UsageError } from '../config.ts';
-import { OPTIONS, type Config } from '../options.ts';
+import { OPTIONS, type Config, type OptionKey } from '../options.ts';
 import { present } from '../report/present.ts';
 import type { ReportOptionChange } from '../report/report.ts';
 
-type Key = keyof Config;
-
 /** A file that a run was priced with. */
-export interface LostFile {
-  readonly key: Key;
+interface LostFile {
+  readonly key: OptionKey;
   readonly path: string;
 }
 
 /** The options that say what energy costs and emits. */
-export const PRICING_KEYS: readonly Key[] = [
+export const PRICING_KEYS: readonly OptionKey[] = [
   'price',
   'currency',
   'tariff',
@@ -33,10 +31,10 @@ export const PRICING_KEYS: readonly Key[] = [
 ];
 
 /** What changes a run's bill when it is asked for again; the host's power is energy beside the GPUs'. */
-const REPRICING_KEYS: readonly Key[] = [...PRICING_KEYS, 'hostWatts'];
+const REPRICING_KEYS: readonly OptionKey[] = [...PRICING_KEYS, 'hostWatts'];
 
 /** Options that add lines to a report without changing the price of energy. */
-export const EXTRA_KEYS: readonly Key[] = [
+export const EXTRA_KEYS: readonly OptionKey[] = [
   'wue',
   'ewif',
   'embodiedKilograms',
@@ -46,9 +44,15 @@ export const EXTRA_KEYS: readonly Key[] = [
   'dataPath',
 ];
 
-const FILE_KEYS: ReadonlySet<Key> = new Set(['tariff', 'siteLoad', 'grid', 'contract', 'inputs']);
+const FILE_KEYS: ReadonlySet<OptionKey> = new Set([
+  'tariff',
+  'siteLoad',
+  'grid',
+  'contract',
+  'inputs',
+]);
 /** What a new option makes void of what was kept: one price or a file of them, one zone or a grid of one's own. */
-const REPLACED: Partial<Readonly<Record<Key, readonly Key[]>>> = {
+const REPLACED: Partial<Readonly<Record<OptionKey, readonly OptionKey[]>>> = {
   price: ['tariff', 'priceGap', 'tariffTimeZone', 'siteLoad', 'demandMinutes'],
   tariff: ['price', 'currency', 'priceGap', 'tariffTimeZone', 'siteLoad', 'demandMinutes'],
   zone: ['grid', 'atYear'],
@@ -60,7 +64,7 @@ const REPLACED: Partial<Readonly<Record<Key, readonly Key[]>>> = {
 /** What a run's books are kept under; files by their whole path, because a report is asked for from anywhere. */
 export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> => ({
   pricing: Object.fromEntries(
-    [...PRICING_KEYS, ...EXTRA_KEYS, 'hostWatts' as const].flatMap((key) => {
+    [...REPRICING_KEYS, ...EXTRA_KEYS].flatMap((key) => {
       const value = config[key];
       if (value === undefined) return [];
       return [[key, FILE_KEYS.has(key) && typeof value === 'string' ? resolve(value) : value]];
@@ -73,15 +77,16 @@ export const pricingFacts = (config: Config): Readonly<Record<string, unknown>> 
  * @throws UsageError when a ledger holds what no option takes
  */
 export async function keptPricing(facts: unknown, asked: Config): Promise<Config> {
-  const kept: Partial<Record<Key, unknown>> = { ...(await resolveStored(facts)) };
+  const kept: Partial<Record<OptionKey, unknown>> = { ...(await resolveStored(facts)) };
   for (const [key, replaced] of Object.entries(REPLACED)) {
-    if (asked[key as Key] === undefined) continue;
+    if (asked[key as OptionKey] === undefined) continue;
     for (const other of replaced) delete kept[other];
   }
   return { ...(kept as Config), ...asked };
 }
 
-const flagOf = (key: Key): string => OPTIONS[key].flags.split(' ')[0] ?? key;
+/** How an option is written on the command line, `--` included. */
+export const flagOf = (key: OptionKey): string => OPTIONS[key].flags.split(' ')[0] ?? key;
 
 /** The pricing options in which what is asked for now differs from what was kept. @throws as keptPricing */
 export async function changedPricing(
@@ -91,13 +96,13 @@ export async function changedPricing(
   const kept = await resolveStored(facts);
   const now = await keptPricing(facts, asked);
   return REPRICING_KEYS.flatMap((key) => {
-    const [before, after] = [wordOf(kept[key]), wordOf(now[key])];
+    const [before, after] = [shownValue(kept[key]), shownValue(now[key])];
     if (before === after) return [];
     return [{ option: flagOf(key), ...present({ before, after }) }];
   });
 }
 
-const wordOf = (value: Config[Key]): string | number | undefined =>
+const shownValue = (value: Config[OptionKey]): string | number | undefined =>
   typeof value === 'number' || value === undefined ? value : String(value);
 
 /** Whether anything is asked for that changes what a run costs or emits. */
@@ -116,7 +121,7 @@ export const lostFiles = (merged: Config, asked: Config): readonly LostFile[] =>
 export function lostFileError({ key, path }: LostFile): UsageError {
   const flag = flagOf(key);
   const others = Object.entries(REPLACED).filter(([, replaced]) => replaced.includes(key));
-  const mends = [flag, ...others.map(([other]) => flagOf(other as Key))].join(' or ');
+  const mends = [flag, ...others.map(([other]) => flagOf(other as OptionKey))].join(' or ');
   return new UsageError(
     `${flag} ${path}, which the run was priced with, is not there any more. Put it back, or give ${mends} for another.`,
   );

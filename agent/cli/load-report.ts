@@ -67,26 +67,21 @@ async function fileReport(path: string, asked: Asked): Promise<DrawableReport> {
   return isReport ? { report: await finishedReport(path, asked) } : traceReport(path, asked);
 }
 
-const finishedReport = (path: string, asked: Asked): Promise<Report> =>
-  withFlags(
-    // Some editors put a byte order mark first.
-    parseReport(
-      unpacked(readInputBytes(path))
-        .toString('utf8')
-        .replace(/^\u{FEFF}/u, ''),
-      basename(path),
-    ),
-    path,
-    asked,
-  );
+function finishedReport(path: string, asked: Asked): Promise<Report> {
+  const report = parseReport(textOf(path), basename(path));
+  return withFlags(report, path, asked);
+}
 
 const HEAD_BYTES = 4096;
 
 /** Whether a file begins as a JSON object does, packed or not: a log never does. */
-function holdsObject(path: string): boolean {
-  const head = unpacked(readInputBytes(path, HEAD_BYTES)).toString('utf8');
-  return /^\u{FEFF}?\s*\{/u.test(head);
-}
+const holdsObject = (path: string): boolean => /^\s*\{/.test(textOf(path, HEAD_BYTES));
+
+/** A file's text, or its beginning, without the byte order mark that some editors put first. @throws UsageError */
+const textOf = (path: string, length?: number): string =>
+  unpacked(readInputBytes(path, length))
+    .toString('utf8')
+    .replace(/^\u{FEFF}/u, '');
 
 /** A file, or its beginning. @throws UsageError */
 function readInputBytes(path: string, length?: number): Buffer {

@@ -17,7 +17,6 @@ import type { DeviceSnapshot, RunSummary } from '../snapshot.ts';
 import type { Instant } from '../units.ts';
 import type { Context } from './context.ts';
 import { pricingFacts } from './kept-pricing.ts';
-
 import type { Pricing } from './pricing.ts';
 import { closeRun } from './run-end.ts';
 import { openRunWindows } from './run-windows.ts';

@@ -13,7 +13,7 @@ import type { Warning } from '../model.ts';
 import type { Config } from '../options.ts';
 import { present } from '../report/present.ts';
 import { changesOf } from '../report/repriced.ts';
-import type { Report, ReportBill } from '../report/report.ts';
+import type { Report, ReportBill, ReportOptionChange } from '../report/report.ts';
 import { parseBill, parseMachine } from '../report/schema.ts';
 import { bookedRun } from './booked-pricing.ts';
 import type { Charges } from './charges.ts';
@@ -21,6 +21,7 @@ import type { Context } from './context.ts';
 import { rechargeWithHost } from './host-beside.ts';
 import {
   changedPricing,
+  flagOf,
   isRepriced,
   keptPricing,
   lostFileError,
@@ -40,10 +41,13 @@ export async function storedReport(
   const facts = await readRunFacts(stateDirectory, id);
   const kept = await keptPricing(facts['pricing'], config);
   const merged = withoutLostInputs(kept);
+  const changes = await changedPricing(facts['pricing'], config);
   const { account, stored, charges, pricing } = await chargedRun(stateDirectory, id, {
-    facts,
+    bill: parseBill(facts['bill']),
+    changes,
     merged,
-    ...options,
+    asked: config,
+    context,
   });
   if (!stored.closed) {
     account.addWarning({
@@ -61,10 +65,10 @@ export async function storedReport(
     charges,
     context,
     ...counts,
-    ...(machine === undefined ? {} : { machine }),
+    ...present({ machine }),
   });
   return {
-    report: await asRepriced(report, stored, config),
+    report: asRepriced(report, stored, changes),
     ...present({ profile: charges.profile }),
   };
 }
@@ -90,16 +94,15 @@ async function chargedRun(
   stateDirectory: string,
   id: string,
   parts: {
-    readonly facts: Readonly<Record<string, unknown>>;
+    readonly bill: ReportBill | undefined;
+    readonly changes: readonly ReportOptionChange[];
     readonly merged: Config;
+    readonly asked: Config;
     readonly context: Context;
-    readonly config?: Config;
   },
 ): Promise<Charged> {
-  const { facts, merged, context, config = {} } = parts;
-  const changes = await changedPricing(facts['pricing'], config);
-  const lost = lostFiles(merged, config);
-  const bill = parseBill(facts['bill']);
+  const { bill, changes, merged, asked, context } = parts;
+  const lost = lostFiles(merged, asked);
   const [first] = lost;
   if (first !== undefined) {
     if (changes.length > 0 || bill === undefined) throw lostFileError(first);
@@ -111,27 +114,26 @@ async function chargedRun(
   }
   const pricing = await openPricing(merged, context, openClock());
   await refreshFeeds(pricing, context);
-  const powerWatts = changes.some(({ option }) => option === '--host-watts')
-    ? config.hostWatts
-    : undefined;
+  const powerWatts = changesHost(changes) ? asked.hostWatts : undefined;
   const run =
     powerWatts === undefined
       ? await rechargeAccount(stateDirectory, id, () => pricing.openCharges())
       : await rechargeWithHost(stateDirectory, id, { pricing, powerWatts });
-  if (isRepriced(config)) await refuseGap(pricing, run.stored);
+  if (isRepriced(asked)) await refuseGap(pricing, run.stored);
   return { ...run, pricing };
 }
 
+const changesHost = (changes: readonly ReportOptionChange[]): boolean =>
+  changes.some(({ option }) => option === flagOf('hostWatts'));
+
 /** The report with what it was before, where that is not what it is now: other prices, or files that say other ones. */
-async function asRepriced(
+function asRepriced(
   report: Report,
   { facts, closed }: StoredRun,
-  asked: Config,
-): Promise<Report> {
-  const options = await changedPricing(facts['pricing'], asked);
+  options: readonly ReportOptionChange[],
+): Report {
   const bill = closed ? parseBill(facts['bill']) : undefined;
-  const hasOtherHost = options.some(({ option }) => option === '--host-watts');
-  const before = hasOtherHost ? bill : bill && ofSameEnergy(bill, report);
+  const before = changesHost(options) ? bill : bill && ofSameEnergy(bill, report);
   const repriced = { ...report, repriced: present({ options, before }) };
   // A config file may ask for what the run was measured under.
   return options.length > 0 || changesOf(repriced).length > 0 ? repriced : report;
@@ -145,4 +147,5 @@ function ofSameEnergy(bill: ReportBill, { energy }: Report): ReportBill | undefi
   return difference <= itJoulesOf(energy) * ROUNDING ? bill : undefined;
 }
 
+// Relative: what two ways to add up the same joules differ by.
 const ROUNDING = 1e-9;
