@@ -23,7 +23,12 @@ import {
   syncDirectory,
   unwritable,
 } from './state-dir.ts';
-import { createDeviceNumbers, createWriter, type LedgerWriter } from './writer.ts';
+import {
+  createDeviceNumbers,
+  createWriter,
+  type DeviceNumbers,
+  type LedgerWriter,
+} from './writer.ts';
 
 /** What the agent's ledger needs. */
 export interface AgentLedgerOptions {
@@ -68,6 +73,7 @@ type Facts = Readonly<Record<string, unknown>>;
 
 // A few seconds of reading at a restart, and a few hours of eight GPUs.
 const SEGMENT_BYTES = 16 * 1024 * 1024;
+// An agent that stops waits so long for its disk.
 const CLOSE_SECONDS = 1;
 const SEGMENT_NAME = /^\d{8}\.journal$/;
 const SECONDS_PER_DAY = 86_400;
@@ -97,7 +103,7 @@ class SegmentedLedger {
   #attribution: () => readonly object[];
   #facts: Facts;
   #lock: AsyncDisposable;
-  readonly #numbers: ReturnType<typeof createDeviceNumbers>;
+  readonly #numbers: DeviceNumbers;
   #number: number;
   #day = 0;
   #journal: Journal;
@@ -118,7 +124,7 @@ class SegmentedLedger {
     this.#lock = lock;
     this.#number = number;
     this.#numbers = createDeviceNumbers(account.toCheckpoint().devices);
-    this.#journal = this.#segment();
+    this.#journal = this.#openSegment();
   }
 
   async open(): Promise<AgentLedger> {
@@ -142,7 +148,7 @@ class SegmentedLedger {
       },
       addSlot: async (intervals) => {
         const kept = writer.addSlot(intervals);
-        if (this.#isFull()) this.#rotate();
+        if (this.#isOver()) this.#rotate();
         return kept;
       },
       close: async () => {
@@ -155,7 +161,8 @@ class SegmentedLedger {
     };
   }
 
-  #segment(): Journal {
+  /** The segment of the number that it has come to; written to from its first record on. */
+  #openSegment(): Journal {
     const path = join(
       agentDirectory(this.#options.stateDirectory),
       `${String(this.#number).padStart(8, '0')}.journal`,
@@ -206,7 +213,8 @@ class SegmentedLedger {
     return written;
   }
 
-  #isFull(): boolean {
+  /** Whether the segment is full, or its day has passed. */
+  #isOver(): boolean {
     // While the disk refuses, the next segment would only be held in memory as well.
     if (!this.#journal.isWriting) return false;
     const limit = this.#options.segmentBytes ?? SEGMENT_BYTES;
@@ -214,12 +222,12 @@ class SegmentedLedger {
   }
 
   #rotate(): void {
-    const full = this.#journal;
+    const over = this.#journal;
     this.#number += 1;
-    this.#journal = this.#segment();
+    this.#journal = this.#openSegment();
     void this.#writeHead();
     this.#housekeeping = this.#housekeeping
-      .then(() => full.close(CLOSE_SECONDS))
+      .then(() => over.close(CLOSE_SECONDS))
       .then(() => this.#retire());
   }
 
@@ -343,6 +351,7 @@ interface Restored {
 const carriesTotals = (event: LedgerEvent): boolean =>
   event.kind === 'device' || event.kind === 'slot' || event.kind === 'xid';
 
+/** Place of the newest segment with a whole checkpoint; 0, the oldest, where no later one has any. */
 async function newestWithCheckpoint(paths: readonly string[]): Promise<number> {
   for (let at = paths.length - 1; at > 0; at -= 1) {
     const path = paths[at];

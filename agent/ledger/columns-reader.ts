@@ -32,12 +32,12 @@ export class ColumnsError extends Error {
 }
 
 const row = z.int().nonnegative();
-const name = z.enum(INTERVAL_COLUMNS);
+const columnName = z.enum(INTERVAL_COLUMNS);
 const blockHead = z.object({
   kind: z.literal('block'),
   rows: row.max(BLOCK_ROWS),
-  constants: z.partialRecord(name, z.number().nullable()),
-  varying: z.array(name),
+  constants: z.partialRecord(columnName, z.number().nullable()),
+  varying: z.array(columnName),
   gaps: z.array(z.tuple([row, z.partialRecord(z.enum(GAP_REASONS), z.number())])),
   records: z.array(z.tuple([row, z.unknown()])),
   checksum: z.number(),
@@ -53,6 +53,7 @@ type BlockHead = z.infer<typeof blockHead>;
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1024 * 1024;
+// So much of a file's end is searched for its seal; one with more facts than that is as good as none.
 const SEAL_BYTES = 256 * 1024;
 
 /** The seal of the columns at `path`; undefined where there are none, or they are not those of this journal. */
@@ -64,7 +65,8 @@ export async function readSeal(path: string, journalPath: string): Promise<Seal 
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
     const start = buffer.lastIndexOf(NEWLINE, length - 2) + 1;
     const parsed = seal.safeParse(decodeFrame(buffer.subarray(start, length - 1))?.record);
-    if (!parsed.success || parsed.data.journalBytes !== (await stat(journalPath)).size) return;
+    if (!parsed.success || parsed.data.journalBytes !== (await stat(journalPath)).size)
+      return undefined;
     return parsed.data;
   } catch {
     return undefined;

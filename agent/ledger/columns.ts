@@ -10,11 +10,13 @@ import {
   type IntervalColumn,
   type IntervalColumns,
 } from '../interval-columns.ts';
+import type { Interval } from '../model.ts';
 import { encodeFrame } from './frame.ts';
 import type { RunRecord } from './records.ts';
 
 /** Intervals in one block, all devices together, in the journal's order. */
 export const BLOCK_ROWS = 4096;
+/** A column's numbers are doubles. */
 export const BYTES_PER_NUMBER: number = Float64Array.BYTES_PER_ELEMENT;
 
 // After every payload, so that whatever follows begins a line.
@@ -23,15 +25,18 @@ const NEWLINE = Buffer.from('\n');
 /** A record that is no slot, and the row of the block that it comes before. */
 export type PlacedRecord = readonly [row: number, record: RunRecord];
 
+/** What a row of the block was not measured for, by reason, where it has such time. */
+type PlacedGap = readonly [row: number, gapSeconds: Interval['gapSeconds']];
+
 /** The head of a block. */
-export interface BlockHead {
+interface BlockHead {
   readonly kind: 'block';
   readonly rows: number;
   /** Columns that hold one number all over; null is NaN, an unknown. */
   readonly constants: Partial<Readonly<Record<IntervalColumn, number | null>>>;
   /** The others, in the order in which they stand in the payload. */
   readonly varying: readonly IntervalColumn[];
-  readonly gaps: readonly (readonly [row: number, gapSeconds: Readonly<Record<string, number>>])[];
+  readonly gaps: readonly PlacedGap[];
   readonly records: readonly PlacedRecord[];
   /** CRC-32 of the payload. */
   readonly checksum: number;
@@ -87,10 +92,9 @@ function constantOf(column: Float64Array): number | undefined {
   return column.every((value) => Object.is(value, first)) ? first : undefined;
 }
 
-function gapsOf({ gaps, length }: IntervalColumns): [number, Readonly<Record<string, number>>][] {
-  return gaps
+const gapsOf = ({ gaps, length }: IntervalColumns): PlacedGap[] =>
+  gaps
     .slice(0, length)
-    .flatMap((gap, row) =>
-      gap === undefined ? [] : [[row, gap as Readonly<Record<string, number>>]],
+    .flatMap((gapSeconds, row): PlacedGap[] =>
+      gapSeconds === undefined ? [] : [[row, gapSeconds]],
     );
-}
