@@ -24,7 +24,7 @@ export interface SampleRing {
 export type PushRow = (row: Readonly<RingRow>) => void;
 
 /** Reads the register that a ring is to repeat, W; undefined when it does not answer. */
-export type ReadRegister = () => number | undefined;
+type ReadRegister = () => number | undefined;
 
 const FEWEST_SAMPLES = 4;
 const LONGEST_PERIOD_SECONDS = 0.25;
@@ -35,7 +35,9 @@ const MOST_CONTRADICTIONS = 3;
 // Without a new sample for so long the stamps' clock may have been set back: the driver then shows nothing "newer".
 const SILENT_SECONDS = 0.25;
 const SILENT_PERIODS = 3;
+// A refresh's doubt stays so much of a period away from its neighbours'.
 const DOUBT_SHARE = 0.25;
+// Stamps farther apart are of a clock that was set.
 const LONGEST_STEP_PERIODS = 3;
 const LEAST_DOUBT_SECONDS = 0.0002;
 
@@ -70,7 +72,7 @@ export function probeRing(
   field: PowerField,
   readRegister: ReadRegister | undefined,
 ): SampleRing | 'later' | 'never' {
-  for (let attempt = 0; attempt < PROBE_TRIES; attempt++) {
+  for (let attempt = 0; attempt < PROBE_TRIES; attempt += 1) {
     const before = readRegister?.();
     const answer = library.powerSamples(handle, 0n);
     const after = readRegister?.();
@@ -114,8 +116,8 @@ export class RingReader {
   #rowAt = Number.NEGATIVE_INFINITY;
   #watts = Number.NaN;
   #checkAt = 0;
-  /** What the register said, and how many answers have not repeated it yet. */
-  #claim: { readonly watts: number; unmet: number } | undefined;
+  /** What the register said, and whether one answer has not repeated it already. */
+  #claim: { readonly watts: number; isUnmet: boolean } | undefined;
   /** In a row: answers whose stamps no clock could have made; claims that no sample repeated. */
   #disordered = 0;
   #contradicted = 0;
@@ -274,7 +276,7 @@ export class RingReader {
       return;
     this.#checkAt = now + CHECK_PERIOD_SECONDS;
     const watts = this.#readRegister();
-    if (watts !== undefined) this.#claim = { watts, unmet: 0 };
+    if (watts !== undefined) this.#claim = { watts, isUnmet: false };
   }
 
   /** The register's value is that of the newest sample before it was read, or of one in this answer or the next. */
@@ -283,7 +285,10 @@ export class RingReader {
     if (claim === undefined) return;
     const isMet =
       this.#watts === claim.watts || samples.some((sample) => wattsOf(sample) === claim.watts);
-    if (!isMet && claim.unmet++ === 0) return;
+    if (!isMet && !claim.isUnmet) {
+      claim.isUnmet = true;
+      return;
+    }
     this.#claim = undefined;
     this.#contradicted = isMet ? 0 : this.#contradicted + 1;
   }

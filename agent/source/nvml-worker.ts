@@ -19,6 +19,7 @@ const COUNTER_PERIOD_SECONDS = 0.1;
 const RING_PERIOD_SECONDS = 0.1;
 const SENSOR_PERIOD_SECONDS = 0.1;
 const PASCAL_SENSOR_PERIOD_SECONDS = 0.02;
+// NVML_DEVICE_ARCH_PASCAL in nvml.h.
 const PASCAL = 4;
 // Finer than any known refresh (10–20 ms), coarse enough to leave the driver to others.
 const BURST_PERIOD_SECONDS = 0.002;
@@ -30,6 +31,7 @@ const FURTHER_BURSTS_SECONDS = [1, 3, 12, 60, 240] as const;
 const LATER_BURSTS_SECONDS = 240;
 const FURTHER_BURST_SECONDS = 0.12;
 const PROCESS_PERIOD_SECONDS = 1;
+// A new session for a lost GPU interrupts the reading of the others, so it is tried less often than one for none.
 const REOPEN_FIRST_SECONDS = 1;
 const REOPEN_LONGEST_SECONDS = 30;
 const LOST_REOPEN_FIRST_SECONDS = 5;
