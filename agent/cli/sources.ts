@@ -10,7 +10,7 @@ import type { LogOptions } from '../source/log/read-log.ts';
 import type { NvmlDeviceFacts } from '../source/nvml-probe.ts';
 import { openSources, type SourceOptions } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
-import type { Instant } from '../units.ts';
+import { after, type Instant } from '../units.ts';
 import { within } from './deadline.ts';
 
 /** How a trace is to be played, where there is one. */
@@ -132,8 +132,12 @@ function nativeSources(sources: readonly Source[]): NativeSource[] {
     .filter((source): source is Source & NativeSource => 'burst' in source && 'isStuck' in source);
 }
 
-/** Polls as fast as is useful until `until`, where a source can: the edges of runs and windows (MEASUREMENT.md §4.4). */
-export function burst(sources: readonly Source[], until: Instant): void {
+// Three refreshes of a 100 ms sensor, and a little more.
+const BURST_SECONDS = 0.4;
+
+/** Polls as fast as is useful from an edge of a run or window on, where a source can (MEASUREMENT.md §4.4). */
+export function burstAt(sources: readonly Source[], edgeSeconds: Instant): void {
+  const until = after(edgeSeconds, BURST_SECONDS);
   for (const source of nativeSources(sources)) source.burst(until);
 }
 
