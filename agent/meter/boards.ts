@@ -131,6 +131,8 @@ const DATA_CENTRE =
 const GEFORCE_HEAVY_WATTS = 350;
 const GEFORCE_HEAVY = /RTX (3080 Ti|3090|4090|5090)/i;
 
+const UNCALIBRATED_GAIN = 0.039;
+
 /** The priors of MEASUREMENT.md §4.8 by class of board, for devices that nobody calibrated. */
 export function priorTrust(device: Device): Trust {
   if (device.powerOrigin === 'modelled') {
@@ -139,7 +141,7 @@ export function priorTrust(device: Device): Trust {
   }
   if (device.kind === 'host') {
     // RAPL and platform meters: no offset study to lean on, a relative doubt as for uncalibrated boards is assumed.
-    return { gainUncertainty: 0.039, offsetUncertaintyWatts: 0 };
+    return { gainUncertainty: UNCALIBRATED_GAIN, offsetUncertaintyWatts: 0 };
   }
   if (DATA_CENTRE.test(device.model)) {
     return { gainUncertainty: 0.025, offsetUncertaintyWatts: 3 };
@@ -147,7 +149,7 @@ export function priorTrust(device: Device): Trust {
   const heavy =
     GEFORCE_HEAVY.test(device.model) ||
     (/GeForce/i.test(device.model) && (device.ratedPowerWatts ?? 0) >= GEFORCE_HEAVY_WATTS);
-  return { gainUncertainty: 0.039, offsetUncertaintyWatts: heavy ? 10 : 6 };
+  return { gainUncertainty: UNCALIBRATED_GAIN, offsetUncertaintyWatts: heavy ? 10 : 6 };
 }
 
 // Maximum board powers of the part-time boards, from their data sheets; used where the source does not say a limit.
