@@ -10,6 +10,7 @@ import type { Device, Run } from '../model.ts';
 import type { Config } from '../options.ts';
 import type { Settlement } from '../pipeline/settlement.ts';
 import { buildReport } from '../report/build.ts';
+import { present } from '../report/present.ts';
 import { type MigParents, selectGpus } from '../run/gpus.ts';
 import type { Registration } from '../run/registration.ts';
 import type { Mark, MarkOutcome } from '../run/windows.ts';
@@ -40,7 +41,7 @@ export interface RegisteredRun {
   finish(time: Instant): Promise<void>;
 }
 
-/** Where and from when a run's ledger is kept. */
+/** What a run's books are kept with, and from when. */
 interface LedgerParts {
   readonly config: Config;
   readonly context: Context;
@@ -60,7 +61,7 @@ function openLedger(registration: Registration, parts: LedgerParts): RunLedger {
       name: id,
       host: hostname(),
       startSeconds,
-      labels: { ...labels, ...(name === undefined ? {} : { name }) },
+      labels: { ...labels, ...present({ name }) },
     },
   });
   void ledger.addFacts(pricingFacts(config));
@@ -131,7 +132,7 @@ export function openRegisteredRun(registration: Registration, parts: LedgerParts
     summary: () => ({
       ...ledger.run,
       state: endSeconds === undefined ? 'open' : 'closed',
-      ...(endSeconds === undefined ? {} : { endSeconds }),
+      ...present({ endSeconds }),
       ...gpuEnergyOf(account.books({ endSeconds: endSeconds ?? startSeconds }).devices),
     }),
     async finish(time) {

@@ -61,7 +61,7 @@ async function openLedger(
   }
   const run: Run = {
     id: plan.runId,
-    ...(config.name === undefined ? {} : { name: config.name }),
+    ...present({ name: config.name }),
     command: plan.command,
     host: hostname(),
     startSeconds: job.startSeconds,
