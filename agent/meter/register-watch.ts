@@ -32,6 +32,7 @@ export class RegisterWatch {
     this.#time = NaN;
     this.#watts = NaN;
     this.#beforeWatts = NaN;
+    this.#unchangedSince = NaN;
   }
 
   /** A reading of the register that `grid` belongs to. */

@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { Interval } from '../../agent/model.ts';
 import { createConstantMeter } from '../../agent/meter/constant.ts';
 import { createMeter, type MeterOptions } from '../../agent/meter/meter.ts';
+import { createRefreshGrid } from '../../agent/meter/refresh-grid.ts';
+import { RegisterWatch } from '../../agent/meter/register-watch.ts';
 import { instant, watts } from '../../agent/units.ts';
 import { device, metered, totalsOf } from './metering.ts';
 import {
@@ -194,6 +196,16 @@ describe('a counter', () => {
     const { meter } = run(counted, rows, 119.5);
     expect(meter.warnings.map(({ code }) => code)).toContain('counter-disagrees');
   });
+});
+
+test('a register that takes the place of one that stood still is not called stuck for it', () => {
+  const watch = new RegisterWatch();
+  const grid = createRefreshGrid();
+  watch.see(0, 200, grid);
+  watch.see(50, 200, grid);
+  watch.forget();
+  watch.see(500, 210, grid);
+  expect(watch.longestUnchangedSeconds).toBe(50);
 });
 
 test('an average over a second is taken apart without powers that no board has, and conserved', () => {
