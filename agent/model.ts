@@ -61,11 +61,11 @@ export type ReadingStatus = (typeof READING_STATUS)[number];
 
 /**
  * Why time went unmeasured: a failed reading's reason; `no-reading` when the source fell silent; `suspended` when the
- * machine slept; `edge` when a run's first or last reading was too far from its edge (MEASUREMENT.md §4.7).
+ * machine slept; `edge` when a run's first or last reading was too far from its edge (docs/measurement.md §4.7).
  */
 export type GapReason = Exclude<ReadingStatus, 'ok'> | 'no-reading' | 'suspended' | 'edge';
 
-/** Which register a power column was read from; they differ in window and coverage (MEASUREMENT.md §1). */
+/** Which register a power column was read from; they differ in window and coverage (docs/measurement.md §1). */
 export type PowerField = 'draw' | 'instant' | 'average';
 
 /** Slow values of a device, read about once a second; absent means unknown. */
@@ -101,7 +101,7 @@ export interface Batch {
   readonly wallOffsetSeconds?: number;
 }
 
-/** Every stated uncertainty is expanded by it, U = 2u: about 95 % (MEASUREMENT.md §4.8). */
+/** Every stated uncertainty is expanded by it, U = 2u: about 95 % (docs/measurement.md §4.8). */
 export const COVERAGE_FACTOR = 2;
 
 /** How an interval's joules came to be. Journals hold positions in this list: new methods go to its end. */
@@ -109,7 +109,7 @@ export const METHODS = ['counter', 'integral', 'modelled'] as const;
 export type Method = (typeof METHODS)[number];
 
 /**
- * Standard uncertainties (k = 1) of one interval, kept apart by how they combine (MEASUREMENT.md §4.8).
+ * Standard uncertainties (k = 1) of one interval, kept apart by how they combine (docs/measurement.md §4.8).
  * gain, offset and alias are shared by all intervals of one device: they add linearly. An edge is shared with
  * opposite sign by the neighbour across the cut, so only the outermost two edges of a contiguous stretch count.
  */

@@ -69,7 +69,7 @@ describe('an account', () => {
     expect(totalsOf(hole).components.edgeJoules).toBeCloseTo(5 * Math.SQRT2, 12);
   });
 
-  test('states the uncertainty of the cost by the formula of MEASUREMENT.md §4.8', () => {
+  test('states the uncertainty of the cost by the formula of docs/measurement.md §4.8', () => {
     const priced = (at: number, price: number): ChargedInterval => ({
       ...interval({ at, energyJoules: 100, gainJoules: 3, offsetJoules: 2, independent: 16 }),
       charge: {

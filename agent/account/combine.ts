@@ -1,5 +1,5 @@
 // How totals join: of different devices, whose errors are independent; and of one device's late share with what is
-// already settled, whose errors are common (MEASUREMENT.md §4.8). Pure.
+// already settled, whose errors are common (docs/measurement.md §4.8). Pure.
 
 import type { Totals, UncertaintyComponents } from '../account.ts';
 import type { GapReason } from '../model.ts';

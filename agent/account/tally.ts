@@ -1,5 +1,5 @@
 // What one device adds up to over one stretch (a run, a window): plain data, so that a checkpoint is its copy.
-// How uncertainty parts combine within a device stands here; between devices, in combine.ts (MEASUREMENT.md §4.8). Pure.
+// How uncertainty parts combine within a device stands here; between devices, in combine.ts (docs/measurement.md §4.8). Pure.
 
 import type { ChargedInterval, GapReason, Method } from '../model.ts';
 import type { Instant } from '../units.ts';

@@ -100,7 +100,7 @@ function chargesOf(tally: Tally): Partial<Totals> {
   };
 }
 
-/** u(cost)² = (Σ p·u_gain)² + (Σ p·u_offset)² + (Σ p·u_alias)² + uncorrelated parts (MEASUREMENT.md §4.8); U = 2u. */
+/** u(cost)² = (Σ p·u_gain)² + (Σ p·u_offset)² + (Σ p·u_alias)² + uncorrelated parts (docs/measurement.md §4.8); U = 2u. */
 function costUncertaintyOf(tally: Tally): number {
   const uncorrelated =
     valueOf(tally.sums.uncorrelatedCostAmountSquared) +

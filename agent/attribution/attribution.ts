@@ -1,5 +1,5 @@
 // Attribution: process looks and charged intervals in; what each job, and nobody, has drawn on each GPU out, as counters
-// that only grow. For every GPU Σ jobs + unattributed = the device (MEASUREMENT.md §6: an estimate by SM use). Pure.
+// that only grow. For every GPU Σ jobs + unattributed = the device (docs/measurement.md §6: an estimate by SM use). Pure.
 
 import { addTo, valueOf } from '../sum.ts';
 import type { Totals } from '../account.ts';

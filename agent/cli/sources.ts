@@ -135,7 +135,7 @@ function nativeSources(sources: readonly Source[]): NativeSource[] {
 // Three refreshes of a 100 ms sensor, and a little more.
 const BURST_SECONDS = 0.4;
 
-/** Polls as fast as is useful from an edge of a run or window on, where a source can (MEASUREMENT.md §4.4). */
+/** Polls as fast as is useful from an edge of a run or window on, where a source can (docs/measurement.md §4.4). */
 export function burstAt(sources: readonly Source[], edgeSeconds: Instant): void {
   const until = after(edgeSeconds, BURST_SECONDS);
   for (const source of nativeSources(sources)) source.burst(until);

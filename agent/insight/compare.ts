@@ -137,7 +137,7 @@ const identityOf = ({ host, uuid }: ComparedDevice): string => `${host ?? ''} ${
 
 /**
  * Expanded uncertainty (k = 2) of the difference of two runs' GPU energies. On the same boards, measured the same way,
- * gain and offset are the same errors in both runs and cancel in the difference (MEASUREMENT.md §4.8); on other boards
+ * gain and offset are the same errors in both runs and cancel in the difference (docs/measurement.md §4.8); on other boards
  * nothing cancels.
  */
 function differenceUncertainty(run: ComparedRun, baseline: ComparedRun): number {

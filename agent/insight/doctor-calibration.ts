@@ -22,7 +22,7 @@ export type CalibrationOutcome =
     }
   | { readonly kind: 'refused'; readonly message: string };
 
-// What stays after a calibration at two loads: 0.6 % and 1 W, over programs and boards (MEASUREMENT.md §4.8).
+// What stays after a calibration at two loads: 0.6 % and 1 W, over programs and boards (docs/measurement.md §4.8).
 const REMAINING_GAIN_UNCERTAINTY = 0.006;
 const REMAINING_OFFSET_UNCERTAINTY_WATTS = 1;
 // Of 19 boards the farthest had a gain of −9.5 % and an offset of −22 W (§1): far beyond is another mistake.

@@ -6,7 +6,7 @@ import type { Sensor } from '../model.ts';
 import type { Finding, LookedAtDevice, LookFacts } from './doctor.ts';
 
 const FULL_COVERAGE = 0.95;
-// Priors of an uncalibrated board (MEASUREMENT.md §4.8), and of what a grid of 100 ms leaves open at two edges (§4.4):
+// Priors of an uncalibrated board (docs/measurement.md §4.8), and of what a grid of 100 ms leaves open at two edges (§4.4):
 // a short look can only complain of what is far outside them.
 const GAIN_UNCERTAINTY = 0.039;
 const OFFSET_UNCERTAINTY_WATTS = 6;

@@ -40,7 +40,7 @@ const point = z.object({
   reportedWatts: z.number().nonnegative(),
   observedSeconds: z.number().positive(),
 });
-// Bounds wider by far than any board of the study (MEASUREMENT.md §1): what lies outside is a mistake, not a sensor.
+// Bounds wider by far than any board of the study (docs/measurement.md §1): what lies outside is a mistake, not a sensor.
 const calibration: z.ZodType<Calibration> = z.object({
   uuid: z.string().min(1),
   model: z.string(),

@@ -133,7 +133,7 @@ const GEFORCE_HEAVY = /RTX (3080 Ti|3090|4090|5090)/i;
 
 const UNCALIBRATED_GAIN = 0.039;
 
-/** The priors of MEASUREMENT.md §4.8 by class of board, for devices that nobody calibrated. */
+/** The priors of docs/measurement.md §4.8 by class of board, for devices that nobody calibrated. */
 export function priorTrust(device: Device): Trust {
   if (device.powerOrigin === 'modelled') {
     // A model of duty cycle or a configured constant: nobody has measured how good; ±20 % is assumed.

@@ -1,5 +1,5 @@
 // The hardware's energy counter: differences from the first reading on, placed in time by the counter's own grid, and
-// joined with the shape that the power readings give. MEASUREMENT.md §2, §4.4 and §4.5.
+// joined with the shape that the power readings give. docs/measurement.md §2, §4.4 and §4.5.
 
 import type { Warning } from '../model.ts';
 import { CellQueue } from './cell-queue.ts';
@@ -62,7 +62,7 @@ export interface Counter {
 const STALE_SECONDS = 2;
 const STALE_STEPS = 3;
 const EDGE_BLUR_SECONDS = 0.15;
-// Of a first value nobody knows the age: at most this, as on data-centre boards (MEASUREMENT.md §2).
+// Of a first value nobody knows the age: at most this, as on data-centre boards (docs/measurement.md §2).
 const FIRST_AGE_SECONDS = 0.1;
 // A step is shaped by power readings that cover so much of it.
 const COVERED_RATIO = 0.9;

@@ -1,5 +1,5 @@
 // Do the counter and the power readings tell the same energy? Checked over half a minute at a time, because they may
-// well differ over a second. MEASUREMENT.md §4.5.
+// well differ over a second. docs/measurement.md §4.5.
 
 import type { Warning } from '../model.ts';
 

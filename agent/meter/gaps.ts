@@ -1,4 +1,4 @@
-// Time without a reading: since when, why, and what it probably held. MEASUREMENT.md §4.7.
+// Time without a reading: since when, why, and what it probably held. docs/measurement.md §4.7.
 
 import type { GapReason } from '../model.ts';
 import { uniformUncertainty } from './uncertainty.ts';

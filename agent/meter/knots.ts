@@ -1,5 +1,5 @@
 // The points of a counter's course: which value it had when, as far as readings and its grid tell, and which two of
-// them make the next step. MEASUREMENT.md §4.4.
+// them make the next step. docs/measurement.md §4.4.
 
 import type { RefreshGrid } from './refresh-grid.ts';
 import type { Edge } from './split.ts';

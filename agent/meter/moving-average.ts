@@ -1,5 +1,5 @@
 // Takes a moving average apart: a register that shows the mean of the last N refresh periods, refreshed each period,
-// gives back the mean of each period (MEASUREMENT.md §4.2, solved refresh by refresh).
+// gives back the mean of each period (docs/measurement.md §4.2, solved refresh by refresh).
 
 /** Turns a register's successive values into the mean powers of the single refresh periods. */
 export interface MovingAverage {

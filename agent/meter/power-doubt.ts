@@ -1,5 +1,5 @@
 // What power readings leave open although each is right: how far power moves, what falls between readings, and what
-// averaging hides. MEASUREMENT.md §4.3 and §4.8.
+// averaging hides. docs/measurement.md §4.3 and §4.8.
 
 import type { PowerRange } from './boards.ts';
 import type { SamplingPeriod } from './sampling-period.ts';
@@ -15,7 +15,7 @@ const IMMEDIATE_WINDOW_SECONDS = 0.1;
 
 /**
  * How much of a load's swing windows can miss that are `ratio` of the readings' spacing long: all between them, and
- * where they overlap, what they count twice (the first term of MEASUREMENT.md §4.3's series).
+ * where they overlap, what they count twice (the first term of docs/measurement.md §4.3's series).
  */
 const unseenShare = (ratio: number): number =>
   ratio < 1 ? 1 - ratio : Math.abs(Math.sin(Math.PI * ratio)) / (Math.PI * ratio);
@@ -97,7 +97,7 @@ export class PowerDoubt {
   }
 
   /**
-   * ½(1−c)·max(P−P_min, P_max−P) of what sees only part of the time (MEASUREMENT.md §4.8): samples at a fixed distance
+   * ½(1−c)·max(P−P_min, P_max−P) of what sees only part of the time (docs/measurement.md §4.8): samples at a fixed distance
    * may always meet one phase of the load, and then their spread proves nothing.
    */
   aliasWatts(unseenRatio: number): number {

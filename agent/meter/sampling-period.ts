@@ -12,7 +12,7 @@ const FALL_SECONDS = 10;
 export interface SamplingPeriod {
   readonly seconds: number;
   observe(spacing: number): void;
-  /** No reading for longer than this is a gap: max(5 sampling periods, 2T) (MEASUREMENT.md §4.7). */
+  /** No reading for longer than this is a gap: max(5 sampling periods, 2T) (docs/measurement.md §4.7). */
   gapLimitSeconds(refreshPeriodSeconds: number): number;
 }
 

@@ -30,11 +30,11 @@ export interface SensorModel {
   use(field: PowerField): void;
 }
 
-// An unknown NVIDIA board: 100 ms is the period of every architecture since Ampere (MEASUREMENT.md §1).
+// An unknown NVIDIA board: 100 ms is the period of every architecture since Ampere (docs/measurement.md §1).
 const USUAL_REGISTER: Register = { windowSeconds: 0.1, periodSeconds: 0.1 };
 // Other sources (hwmon, RAPL, modelled power) compute their value when asked, as far as anybody knows.
 const IMMEDIATE_REGISTER: Register = { windowSeconds: 0, periodSeconds: 0 };
-// power.draw.average is a mean over one second wherever it exists (MEASUREMENT.md §1).
+// power.draw.average is a mean over one second wherever it exists (docs/measurement.md §1).
 const AVERAGE_WINDOW_SECONDS = 1;
 
 const refreshesLikeNvidia = (device: Device): boolean =>
@@ -49,7 +49,7 @@ const coverageOf = ({ windowSeconds, periodSeconds }: Register): number =>
 const USUAL_ORDER: readonly PowerField[] = ['instant', 'average', 'draw'];
 
 /**
- * The register that sees most of the time, and among equals the one that blurs it least (MEASUREMENT.md §4.2);
+ * The register that sees most of the time, and among equals the one that blurs it least (docs/measurement.md §4.2);
  * undefined when there is none.
  */
 export function chooseField(

@@ -1,5 +1,5 @@
 // From power readings to cells of energy: where in time a reading's energy belongs, what was never read, and what was
-// only extended to an edge. Works for any spacing of readings; MEASUREMENT.md §4.1–4.3 and §4.7.
+// only extended to an edge. Works for any spacing of readings; docs/measurement.md §4.1–4.3 and §4.7.
 
 import type { GapReason, Method } from '../model.ts';
 import { powerRangeBelow, type PowerRange } from './boards.ts';
@@ -36,7 +36,7 @@ interface ShapeOptions {
   readonly sink: CellSink;
 }
 
-/** How far a run's first and last reading reach to its edges (MEASUREMENT.md §4.7). */
+/** How far a run's first and last reading reach to its edges (docs/measurement.md §4.7). */
 const EXTENSION_SECONDS = 2;
 // A held value is handed on at the latest after this, so that slots settle while nothing changes.
 const HOLD_SECONDS = 0.25;

@@ -1,5 +1,5 @@
 // Where inside a cell its energy lies, when an interval must end in the middle of it. Whatever is given to one side is
-// taken from the other, so a cut conserves energy by construction. MEASUREMENT.md §4.6.
+// taken from the other, so a cut conserves energy by construction. docs/measurement.md §4.6.
 
 import { cellWatts, type MeasuredCell } from './cell.ts';
 import { uniformUncertainty } from './uncertainty.ts';
@@ -155,7 +155,7 @@ function curveThrough(
 /** Clock error of an edge: when a program started, and when a reading was stamped. */
 const CLOCK_UNCERTAINTY_SECONDS = 0.001;
 
-/** Standard uncertainty of the energy before `time` that comes from cutting here (MEASUREMENT.md §4.6, §4.8). */
+/** Standard uncertainty of the energy before `time` that comes from cutting here (docs/measurement.md §4.6, §4.8). */
 export function cutUncertainty(
   cell: MeasuredCell,
   time: number,

@@ -1,4 +1,4 @@
-// Standard uncertainties that more than one part of the meter states (MEASUREMENT.md §4.8, after the GUM).
+// Standard uncertainties that more than one part of the meter states (docs/measurement.md §4.8, after the GUM).
 
 import type { UncertaintyParts } from '../model.ts';
 import type { Trust } from './boards.ts';

@@ -1,5 +1,5 @@
 // A register that averages over many of its refresh periods: each refresh gives the mean of its own period.
-// MEASUREMENT.md §4.2.
+// docs/measurement.md §4.2.
 
 import type { PowerRange } from './boards.ts';
 import type { CellWriter } from './cell-writer.ts';

@@ -37,7 +37,7 @@ export interface Lanes {
 }
 
 const MAX_REMEMBERED_CUTS = 1000;
-// How far a first reading answers for the time before it (MEASUREMENT.md §4.7).
+// How far a first reading answers for the time before it (docs/measurement.md §4.7).
 const EDGE_SECONDS = 2;
 
 /** No lane yet; what the lanes make final goes into `settlement`. */

@@ -29,7 +29,7 @@ export type PricedUse = Pick<Interval, 'startSeconds' | 'endSeconds' | 'energyJo
 /**
  * Prices an interval, its energy spread evenly over it (ECONOMICS.md §2), and books it in the ledger of price periods
  * where there is one. Parts at a negative price are a credit, so that cost and credit both only grow. The uncertainty
- * parts that a device's intervals share are priced alike, for u(cost)² of MEASUREMENT.md §4.8. Where the tariff has a
+ * parts that a device's intervals share are priced alike, for u(cost)² of docs/measurement.md §4.8. Where the tariff has a
  * gap the money is absent, unless no energy was used in it. `powerUsageEffectiveness` (≥ 1) is applied here and nowhere
  * else.
  */

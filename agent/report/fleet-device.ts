@@ -21,7 +21,7 @@ export interface FleetDevice extends Pick<
 
 // Counters move once a slot and a scrape comes at any time: two of them tell a time to no better than this.
 const COUNT_TOLERANCE_SECONDS = 1.5;
-// What an unknown sensor deserves (MEASUREMENT.md §4.8), where the exporter's own uncertainty was not kept.
+// What an unknown sensor deserves (docs/measurement.md §4.8), where the exporter's own uncertainty was not kept.
 const PRIOR_GAIN = 0.039;
 const PRIOR_OFFSET_WATTS = 6;
 

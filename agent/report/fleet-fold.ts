@@ -68,7 +68,7 @@ const MOST_WATTS = 20_000;
 const CLOCK_SLACK_SECONDS = 5;
 /** Counters move once a slot (ARCHITECTURE.md): a scrape finds them up to this old. */
 const SLOT_SECONDS = 1;
-/** A gap is longer than this many sampling periods (MEASUREMENT.md §4.7). */
+/** A gap is longer than this many sampling periods (docs/measurement.md §4.7). */
 const HOLE_PERIODS = 5;
 const MOST_SPACINGS = 512;
 
@@ -220,7 +220,7 @@ function tallyHole(
 }
 
 /**
- * The uncertainty of a part of a counter. Gain, offset and alias grow with energy or with time (MEASUREMENT.md §4.8), so
+ * The uncertainty of a part of a counter. Gain, offset and alias grow with energy or with time (docs/measurement.md §4.8), so
  * the part's is at most the counter's own times the larger of its shares in both; stretches of one device err alike.
  */
 function closeStretch(tally: Tally, end: DeviceRow): void {

@@ -129,7 +129,7 @@ function partsOf(shares: readonly Share[], key: GapKey | ObservedKey): number | 
   return figure(sum(having.map(({ line, share }) => (line[key] ?? 0) * share)));
 }
 
-/** Gain, offset and alias are one board's: they add up linearly. The rest is independent (MEASUREMENT.md §4.8). */
+/** Gain, offset and alias are one board's: they add up linearly. The rest is independent (docs/measurement.md §4.8). */
 function componentsOf(shares: readonly Share[]): ReportUncertainty {
   const parts = (key: keyof ReportUncertainty): number[] =>
     shares.map(({ line, share }) => (line.uncertaintyComponents?.[key] ?? 0) * share);

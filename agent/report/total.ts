@@ -61,7 +61,7 @@ export const gramsUncertaintyOf = (
 export const measuredOf = (devices: readonly ReportDevice[]): readonly ReportDevice[] =>
   devices.filter(({ method }) => method !== 'modelled');
 
-// Gains and offsets of different boards are independent of each other (MEASUREMENT.md §4.8).
+// Gains and offsets of different boards are independent of each other (docs/measurement.md §4.8).
 function componentsOfAll(lines: readonly Line[]): ReportUncertainty {
   const all = (key: keyof ReportUncertainty): number =>
     figure(rootOfSquares(lines.map((line) => line.uncertaintyComponents?.[key] ?? 0)));

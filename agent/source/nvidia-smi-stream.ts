@@ -71,7 +71,7 @@ export function startStream(options: StreamOptions): NvidiaSmiStream {
   };
 }
 
-// nvidia-smi sleeps after each query, which takes 2 to 8 ms (MEASUREMENT.md §6): the period is sleep and query.
+// nvidia-smi sleeps after each query, which takes 2 to 8 ms (docs/measurement.md §6): the period is sleep and query.
 const QUERY_SECONDS = 0.005;
 
 /** How long nvidia-smi is to sleep between two queries that begin a period apart. */

@@ -1,4 +1,4 @@
-// The border to libnvidia-ml.so.1 (LP64): the calls and structs of MEASUREMENT.md §5, bound by koffi. A symbol that the
+// The border to libnvidia-ml.so.1 (LP64): the calls and structs of docs/measurement.md §5, bound by koffi. A symbol that the
 // library lacks answers "function missing", so an old driver has fewer features and nothing crashes.
 // Only the worker thread calls it: the driver takes 0.3–10 ms a call, and can hang.
 

@@ -128,7 +128,7 @@ function planReads(
   model: string,
 ): { readonly plan: ReadPlan } & Pick<Probe, 'isFinal' | 'blindStatus'> {
   const [instant, average, energyField] = [at(fields, 0), at(fields, 1), at(fields, 2)];
-  // GetPowerUsage repeats one of the two registers wherever they exist (MEASUREMENT.md §1): a call saved.
+  // GetPowerUsage repeats one of the two registers wherever they exist (docs/measurement.md §1): a call saved.
   const draw = exists(instant) ? ABSENT : library.powerMilliwatts(handle);
   const energy = library.energyMillijoules(handle);
   const answers = [instant, average, draw, energy];

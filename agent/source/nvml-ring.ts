@@ -1,6 +1,6 @@
 // The driver's own ring of power samples in place of a register: every refresh since the last question, also those that
 // our polls are too far apart for or that a hung call hid. Only of GPUs without an energy counter, which tells all that
-// and more, and only while the ring repeats the register to the last milliwatt (MEASUREMENT.md §4.1, §5).
+// and more, and only while the ring repeats the register to the last milliwatt (docs/measurement.md §4.1, §5).
 
 import type { PowerField } from '../model.ts';
 import { fromMilliwatts } from '../units.ts';

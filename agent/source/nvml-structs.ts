@@ -1,4 +1,4 @@
-// The structs of libnvidia-ml.so.1 (LP64; MEASUREMENT.md §5), read out of the bytes that its calls fill.
+// The structs of libnvidia-ml.so.1 (LP64; docs/measurement.md §5), read out of the bytes that its calls fill.
 
 import { NVML } from './nvml-return.ts';
 
@@ -96,7 +96,7 @@ export class FieldRequest {
   }
 }
 
-// nvmlProcessInfo_t: 24 bytes, but 32 in drivers 535.43–535.86 (MEASUREMENT.md §5): room for the longer. The first of
+// nvmlProcessInfo_t: 24 bytes, but 32 in drivers 535.43–535.86 (docs/measurement.md §5): room for the longer. The first of
 // its calls, of drivers before 450, knew no MIG: 16 bytes.
 const PROCESS_BYTES = 24;
 const SHORT_PROCESS_BYTES = 16;

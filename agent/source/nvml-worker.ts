@@ -14,7 +14,7 @@ import { failedRow, monotonicSeconds, NvmlShared } from './nvml-shared.ts';
 import type { Fate } from './source.ts';
 
 // With a counter the tenth of a second is ample, and with the driver's ring, as long as it refreshes more often; without
-// either, half of the sensor's refresh period (MEASUREMENT.md §1).
+// either, half of the sensor's refresh period (docs/measurement.md §1).
 const COUNTER_PERIOD_SECONDS = 0.1;
 const RING_PERIOD_SECONDS = 0.1;
 const SENSOR_PERIOD_SECONDS = 0.1;
@@ -23,7 +23,7 @@ const PASCAL_SENSOR_PERIOD_SECONDS = 0.02;
 const PASCAL = 4;
 // Finer than any known refresh (10–20 ms), coarse enough to leave the driver to others.
 const BURST_PERIOD_SECONDS = 0.002;
-// Three refreshes of a counter of 100 ms: where its steps stand is found at once (MEASUREMENT.md §4.4).
+// Three refreshes of a counter of 100 ms: where its steps stand is found at once (docs/measurement.md §4.4).
 const FIRST_BURST_SECONDS = 0.35;
 // One refresh each, so long after the first: every one makes the period known so well that the phase holds until the next
 // (two milliseconds over the time between them). Polls of the counter's own period would never tell.

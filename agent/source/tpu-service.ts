@@ -1,4 +1,4 @@
-// libtpu's metrics service as a protobuf descriptor (MEASUREMENT.md §7): the fields we read, by their numbers. Kept as
+// libtpu's metrics service as a protobuf descriptor (docs/measurement.md §7): the fields we read, by their numbers. Kept as
 // data, so that no .proto file has to be found at run time.
 
 /** `tpu.monitoring.runtime.RuntimeMetricService`, for protobufjs. */

@@ -22,7 +22,7 @@ export type Load =
   /** Rises from 0 to `watts` between `from` and `to`, then holds. */
   | { readonly kind: 'ramp'; readonly from: number; readonly to: number; readonly watts: number };
 
-/** A register's averaging window W and refresh period T (MEASUREMENT.md §1). */
+/** A register's averaging window W and refresh period T (docs/measurement.md §1). */
 export interface SimulatedSensor {
   readonly window: number;
   readonly period: number;

@@ -1,5 +1,5 @@
 // The double's physics: power over time as a sum of terms, each with its integral in closed form, seen through a
-// sensor that averages over a window and refreshes on a grid (MEASUREMENT.md §1). Times are seconds since the origin.
+// sensor that averages over a window and refreshes on a grid (docs/measurement.md §1). Times are seconds since the origin.
 
 /** Integral of one of gpu-scenario.ts's loads up to t, J: they live in [from, to), and their phase begins at `from`. */
 function limitedEnergyJoules(load, t) {

@@ -1,5 +1,5 @@
 // A power sensor that never was, with a load whose energy is known in closed form: simulated, and labelled so wherever
-// a figure from it is quoted. It follows MEASUREMENT.md §1: y = g·mean of P over the window + o, refreshed each period.
+// a figure from it is quoted. It follows docs/measurement.md §1: y = g·mean of P over the window + o, refreshed each period.
 
 import {
   READING_STATUS,

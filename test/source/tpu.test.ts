@@ -1,4 +1,4 @@
-// libtpu's metrics service, played by a local gRPC server that is built from the same facts (MEASUREMENT.md §7).
+// libtpu's metrics service, played by a local gRPC server that is built from the same facts (docs/measurement.md §7).
 
 import { loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';

@@ -5,7 +5,7 @@ import type { ReadingStatus } from '../../model.ts';
 /** Why a cell holds no number. */
 export type Missing = Exclude<ReadingStatus, 'ok'>;
 
-// nvidia-smi's own words (MEASUREMENT.md §6), in lower case and without their brackets; then those of other loggers.
+// nvidia-smi's own words (docs/measurement.md §6), in lower case and without their brackets; then those of other loggers.
 const MISSING_TOKENS: ReadonlyMap<string, Missing> = new Map([
   ['n/a', 'not-supported'],
   ['not supported', 'not-supported'],

@@ -1,5 +1,5 @@
 // The analytic model: power, its closed-form integral, and what a sensor (gain, window, period) and a counter make of it
-// (MEASUREMENT.md §1). test/doubles/gpu-scenario.ts is its twin; a test holds them together.
+// (docs/measurement.md §1). test/doubles/gpu-scenario.ts is its twin; a test holds them together.
 
 #include "scenario.h"
 

@@ -1,4 +1,4 @@
-// A stand-in for libnvidia-ml.so.1 (ABI of MEASUREMENT.md §5): plays the scenario named by WATTMETER_GPU_SCENARIO.
+// A stand-in for libnvidia-ml.so.1 (ABI of docs/measurement.md §5): plays the scenario named by WATTMETER_GPU_SCENARIO.
 // Like the real one it has every function under its newer and older names; a link script hides what a build is to lack.
 
 #define _GNU_SOURCE
