@@ -142,7 +142,7 @@ test.concurrent('what a longer hang has hidden stays a gap by its name: what was
   expect(timeout).toBeLessThan(3.1);
   expect(measured.observedSeconds + timeout).toBeCloseTo(4.5, 6);
   const mean = measured.energyJoules / measured.observedSeconds;
-  expect(Math.abs(mean / 160 - 1)).toBeLessThan(0.05);
+  expect(Math.abs(mean / 160 - 1)).toBeLessThan(0.1);
 });
 
 test.concurrent('a ring that has just begun is read once it holds enough, and one that goes is left for the register', async (context) => {
