@@ -200,7 +200,10 @@ describe('a stored run', () => {
       const { periods: _, ...cost } = measured.cost;
       expect(booked.cost).toEqual({
         ...cost,
+        // Sums of the same charges in another order.
         energyCost: expect.closeTo(known(cost.energyCost), 15),
+        runCost: expect.closeTo(known(cost.runCost), 15),
+        uncertaintyCost: expect.closeTo(known(cost.uncertaintyCost), 15),
       });
       expect(booked.energy).toEqual(measured.energy);
       expect(booked.warnings).toContainEqual({
