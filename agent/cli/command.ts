@@ -67,7 +67,7 @@ export const WEB_OPTIONS: readonly OptionKey[] = [
 ];
 
 /** Options that say something of a wrapped command alone; every other one is common to all commands. */
-const RUN_OPTIONS: ReadonlySet<OptionKey> = new Set<OptionKey>([
+export const RUN_OPTIONS: readonly OptionKey[] = [
   'name',
   'label',
   'gpus',
@@ -82,12 +82,12 @@ const RUN_OPTIONS: ReadonlySet<OptionKey> = new Set<OptionKey>([
   'onBudget',
   'graceSeconds',
   'webhook',
-]);
+];
 
 /** Common options that a command has no use for: taken and checked, so that one set of flags fits every command. */
 const unusedOptions = (used: readonly OptionKey[]): OptionKey[] =>
   (Object.keys(OPTIONS) as OptionKey[]).filter(
-    (key) => !RUN_OPTIONS.has(key) && !used.includes(key),
+    (key) => !RUN_OPTIONS.includes(key) && !used.includes(key),
   );
 
 const gather = (value: string, earlier: readonly string[] | undefined): readonly string[] => [

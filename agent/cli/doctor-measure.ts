@@ -13,7 +13,7 @@ import { after } from '../units.ts';
 import type { Context } from './context.ts';
 import { openMetering } from './metering.ts';
 import { openPricing } from './pricing.ts';
-import { startSampling } from './run-sampling.ts';
+import { startSampling, type RunSampling } from './run-sampling.ts';
 import { chooseSources, isStuck, logOptions } from './sources.ts';
 
 /** What a GPU reported over a stretch. */
@@ -39,19 +39,26 @@ const FULL_SLOT_SECONDS = 0.9;
 const SETTLED_SECONDS = 2;
 const LOOK_SECONDS = 0.25;
 
+/** Readings that have begun to come. @throws SourceError where none does in time */
+async function openSampling({ config, clock }: Measuring): Promise<RunSampling> {
+  const sources = await chooseSources(config, clock, {});
+  const sampling = startSampling(sources, clock, () => undefined);
+  const first = await sampling.firstReading(FIRST_READING_SECONDS);
+  if (!(first instanceof Error)) return sampling;
+  await sampling[Symbol.asyncDispose]();
+  throw first;
+}
+
 /** Measures now, for `seconds`. @throws UsageError where the GPU is not there or gives no power; SourceError */
 export async function measureReported(
   options: Measuring & { readonly seconds: number },
 ): Promise<ReportedPower> {
   const { config, context, clock, seconds } = options;
-  const sources = await chooseSources(config, clock, {});
-  await using sampling = startSampling(sources, clock, () => undefined);
-  const first = await sampling.firstReading(FIRST_READING_SECONDS);
-  if (first instanceof Error) throw first;
+  await using sampling = await openSampling(options);
   const slots = await openSlots(options);
   sampling.feed((event) => slots.pipeline.consume(event.source, event));
   await clock.sleepUntil(after(clock.now(), seconds), context.signal);
-  if (isStuck(sources)) context.leaveAbruptly();
+  if (isStuck(sampling.sources)) context.leaveAbruptly();
   slots.pipeline.finish();
   return powerOf(slots, options.uuid, 'measured now');
 }
@@ -67,10 +74,7 @@ export async function awaitReported(
   },
 ): Promise<boolean> {
   const { config, context, clock, uuid } = options;
-  const sources = await chooseSources(config, clock, {});
-  await using sampling = startSampling(sources, clock, () => undefined);
-  const first = await sampling.firstReading(FIRST_READING_SECONDS);
-  if (first instanceof Error) throw first;
+  await using sampling = await openSampling(options);
   const { pipeline } = await openSlots(options);
   sampling.feed((event) => pipeline.consume(event.source, event));
   const deadline = after(clock.now(), options.patienceSeconds);
@@ -84,7 +88,7 @@ export async function awaitReported(
     else if (clock.now() - (since ??= clock.now()) >= SETTLED_SECONDS) return true;
     await clock.sleepUntil(after(clock.now(), LOOK_SECONDS), context.signal).catch(() => undefined);
   }
-  if (isStuck(sources)) context.leaveAbruptly();
+  if (isStuck(sampling.sources)) context.leaveAbruptly();
   return false;
 }
 

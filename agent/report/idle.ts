@@ -58,11 +58,12 @@ export function idleOf(
   perGpuHourCost: number | undefined,
 ): ReportIdle | undefined {
   const time = idleTimeOfAll(devices.flatMap(({ idle }) => idle ?? []));
-  if (time === undefined) return undefined;
+  const timeRatio = time && meanFigure(time.idleSeconds, time.knownSeconds);
+  if (time === undefined || timeRatio === undefined) return undefined;
   const all = sumOfKnown(devices.map(({ energyJoules }) => energyJoules));
   return {
     ...time,
-    timeRatio: meanFigure(time.idleSeconds, time.knownSeconds) ?? 0,
+    timeRatio,
     ...present({
       energyRatio: all === undefined ? undefined : meanFigure(time.energyJoules, all),
       hardwareCost:

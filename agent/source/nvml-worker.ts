@@ -141,8 +141,8 @@ function furtherBursts(start: number): { isDue(now: number): boolean } {
     isDue(now) {
       if (now < next) return false;
       count += 1;
-      next = Math.max(now, start + (FURTHER_BURSTS_SECONDS[count] ?? 0));
-      if (count >= FURTHER_BURSTS_SECONDS.length) next = now + LATER_BURSTS_SECONDS;
+      const further = FURTHER_BURSTS_SECONDS[count];
+      next = further === undefined ? now + LATER_BURSTS_SECONDS : Math.max(now, start + further);
       return true;
     },
   };

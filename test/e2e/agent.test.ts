@@ -6,44 +6,32 @@ import { get } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 
 import { hashSync } from 'bcryptjs';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { parseReport } from '../../agent/report/schema.ts';
 import { ask } from '../exporter/client.ts';
 import { needProgram } from '../system-program.ts';
 import { freePort, scrapeCounters, startPrometheus } from './scrape.ts';
 import {
+  ANY_PORT,
   bundledTrace,
   NO_GPU,
-  openWorkplace,
   type Running,
   type RunOptions,
+  urlOf,
   type Workplace,
+  workplaces,
 } from './wattmeter.ts';
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places.splice(0)) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 const patience = { timeout: 45_000, interval: 100 };
-const ANY_PORT = ['--web.listen-address', '127.0.0.1:0'];
 
 const startAgent = (
   place: Workplace,
   options: readonly string[] = ANY_PORT,
   run: RunOptions = {},
 ): Running => place.start(['agent', '--state-dir', place.stateDirectory, ...options], run);
-
-const urlOf = async (agent: Running): Promise<string> => {
-  const [, url = ''] = await agent.says(/serving (http:\S+)/);
-  return url.replace(/\/$/, '');
-};
 
 const energyOf = (counters: ReadonlyMap<string, number>): number =>
   [...counters]

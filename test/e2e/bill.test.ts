@@ -3,24 +3,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 import { parse as parseCsv } from 'csv-parse/sync';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
 import { corpusPath, corpusPresent } from '../corpus.ts';
 import { openStandIn } from '../feed/stand-in.ts';
 import { known } from '../known.ts';
-import { openWorkplace, type Workplace } from './wattmeter.ts';
+import { type Workplace, workplaces } from './wattmeter.ts';
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places.splice(0)) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 const jsonOf = async (place: Workplace, args: readonly string[]): Promise<Report> => {
   const { code, stdout, stderr } = await place.run(['report', ...args, '--format', 'json']);

@@ -6,13 +6,13 @@ import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { dirname } from 'node:path';
 
-import { afterAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { buildStandIn, SCENARIO_VARIABLE, writeScenario } from '../doubles/libnvidia-ml.ts';
 import { ask } from '../exporter/client.ts';
 import { openStandIn } from '../feed/stand-in.ts';
 import { freePort } from './scrape.ts';
-import { openWorkplace, type Running, type Workplace } from './wattmeter.ts';
+import { ANY_PORT, urlOf, workplaces } from './wattmeter.ts';
 
 const GPU = ['gpu', 'uuid'] as const;
 
@@ -68,23 +68,9 @@ const PROMISED: readonly (readonly [name: string, type: string, labels: readonly
 /** Only a kubelet tells names of pods: its labels stand in exporter/golden/full.prom. */
 const UNSEEN: ReadonlySet<string> = new Set(['wattmeter_job_info']);
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places.splice(0)) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 const patience = { timeout: 45_000, interval: 200 };
-const ANY_PORT = ['--web.listen-address', '127.0.0.1:0'];
-
-const urlOf = async (wattmeter: Running): Promise<string> => {
-  const [, url = ''] = await wattmeter.says(/serving (http:\S+)/);
-  return url.replace(/\/$/, '');
-};
 
 /** Scrapes until every one of these metrics has a series. */
 const scrapeUntil = (url: string, names: readonly string[]): Promise<string> =>

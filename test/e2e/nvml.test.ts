@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { afterAll, describe, expect, test, vi, type TestContext } from 'vitest';
+import { describe, expect, test, vi, type TestContext } from 'vitest';
 
 import type { Finding } from '../../agent/insight/doctor.ts';
 import type { Report } from '../../agent/report/report.ts';
@@ -24,17 +24,9 @@ import {
 } from '../doubles/libnvidia-ml.ts';
 import { ask } from '../exporter/client.ts';
 import { scrapeCounters } from './scrape.ts';
-import { NO_GPU, openWorkplace, type Workplace } from './wattmeter.ts';
+import { NO_GPU, workplaces } from './wattmeter.ts';
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places.splice(0)) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 /** 300 W and 400 W, W/T 25/100 ms, a counter that steps every 20 ms. */
 const board: SimulatedGpu = {

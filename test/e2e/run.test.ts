@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
@@ -14,17 +14,9 @@ import { binaryPath } from '../binary.ts';
 import { loadEnergyJoules, type LoadTerm } from '../doubles/nvidia-smi-load.js';
 import { buildStandIn, SCENARIO_VARIABLE, writeScenario } from '../doubles/libnvidia-ml.ts';
 import { trueEnergy, type SimulatedGpu } from '../doubles/gpu-scenario.ts';
-import { NO_GPU, openWorkplace, type Running, type Workplace } from './wattmeter.ts';
+import { NO_GPU, type Running, type Workplace, workplaces } from './wattmeter.ts';
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places.splice(0)) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 /** A figure that has to be there. */
 const known = (figure: number | undefined): number => figure ?? NaN;

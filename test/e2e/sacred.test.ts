@@ -5,22 +5,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { mountSmallDisk } from '../ledger/small-disk.ts';
 import { isAlive } from '../source/double.ts';
 import { binaryPath } from '../binary.ts';
-import { NO_GPU, openWorkplace, type Workplace } from './wattmeter.ts';
+import { NO_GPU, type Workplace, workplaces } from './wattmeter.ts';
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 /** A command that says that it ran, and ends with a code of its own, long after a busy machine's first reading. */
 const job = (seconds = 3): string[] => ['sh', '-c', `echo said; sleep ${seconds}; exit 43`];

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import type { Report } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
@@ -21,17 +21,9 @@ import { binaryPath } from '../binary.ts';
 import { corpusPath, corpusPresent } from '../corpus.ts';
 import { mountSmallDisk } from '../ledger/small-disk.ts';
 import { needProgram } from '../system-program.ts';
-import { bundledTrace, openWorkplace, type Workplace } from './wattmeter.ts';
+import { bundledTrace, type Workplace, workplaces } from './wattmeter.ts';
 
-const places: Workplace[] = [];
-const open = (scenario: object = {}): Workplace => {
-  const place = openWorkplace(scenario);
-  places.push(place);
-  return place;
-};
-afterAll(() => {
-  for (const place of places.splice(0)) place[Symbol.dispose]();
-});
+const open = workplaces();
 
 /** A figure that has to be there. */
 const known = (figure: number | undefined): number => figure ?? NaN;

@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 
+import { afterAll } from 'vitest';
+
 import { binaryPath } from '../binary.ts';
 import { nvidiaSmiDouble, type Double } from '../source/double.ts';
 
@@ -55,6 +57,28 @@ export interface RunOptions {
 export const NO_GPU: NodeJS.ProcessEnv = {
   PATH: [dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter),
 };
+
+/** Opens workplaces that the test file gives up at its end. */
+export function workplaces(): (scenario?: object) => Workplace {
+  const places: Workplace[] = [];
+  afterAll(() => {
+    for (const place of places) place[Symbol.dispose]();
+  });
+  return (scenario) => {
+    const place = openWorkplace(scenario);
+    places.push(place);
+    return place;
+  };
+}
+
+/** For a server that says which port it has got. */
+export const ANY_PORT = ['--web.listen-address', '127.0.0.1:0'];
+
+/** Where a Wattmeter serves, once it says so. */
+export async function urlOf(wattmeter: Running): Promise<string> {
+  const [, url = ''] = await wattmeter.says(/serving (http:\S+)/);
+  return url.replace(/\/$/, '');
+}
 
 /** Opens a folder of its own on a machine that plays `scenario` (test/doubles/nvidia-smi.js). */
 export function openWorkplace(scenario: object = {}): Workplace {

@@ -26,6 +26,15 @@ function figure(of: Estimate, section: string, key: string): Figure | undefined 
 const mid = (of: Estimate, section: string, key: string): number | undefined =>
   figure(of, section, key)?.value.mid;
 
+/** One EUR an hour, whether the GPU works or not. */
+const ownedGpus = {
+  kind: 'owned',
+  purchasePerGpu: exactly(8760),
+  lifeYears: exactly(1),
+  residualRatio: exactly(0),
+  utilisationRatio: exactly(1),
+  operationPerGpuHour: exactly(0),
+} as const;
 const gpuPlan: Plan = {
   name: 'test',
   currency: 'EUR',
@@ -412,14 +421,7 @@ describe('levers', () => {
     const cap = lever(
       estimatePlan({
         ...gpuPlan,
-        hardware: {
-          kind: 'owned',
-          purchasePerGpu: exactly(8760),
-          lifeYears: exactly(1),
-          residualRatio: exactly(0),
-          utilisationRatio: exactly(1),
-          operationPerGpuHour: exactly(0),
-        },
+        hardware: ownedGpus,
       }),
       'power-cap',
     );
@@ -478,15 +480,7 @@ describe('levers', () => {
     const rented = { kind: 'rented', ratePerGpuHour: exactly(2) } as const;
     const found = lever(estimatePlan({ ...gpuPlan, training, hardware: rented }), 'early-stopping');
     expect(found?.savedCost?.mid).toBeCloseTo(1800 * (1 - 4 / 27), 9);
-    const owned = {
-      kind: 'owned',
-      purchasePerGpu: exactly(8760),
-      lifeYears: exactly(1),
-      residualRatio: exactly(0),
-      utilisationRatio: exactly(1),
-      operationPerGpuHour: exactly(0),
-    } as const;
-    const own = { ...gpuPlan, training, hardware: owned, pricePerKilowattHour: exactly(0.5) };
+    const own = { ...gpuPlan, training, hardware: ownedGpus, pricePerKilowattHour: exactly(0.5) };
     // 900 GPU-hours at 1 EUR and 900 h × 0.2 kW × PUE 1.5 at 0.50 EUR.
     expect(lever(estimatePlan(own), 'early-stopping')?.savedCost?.mid).toBeCloseTo(
       (900 + 135) * (1 - 4 / 27),
