@@ -77,7 +77,8 @@ export function progressOf(pipeline: Watched, currency: string): Progress | unde
     .health()
     .find((source) => !source.up && source.lastSuccessSeconds !== undefined);
   return {
-    elapsedSeconds: lastSeconds - firstSeconds,
+    // An agent, and a resumed run, go on with joules from before: their time goes on with them.
+    elapsedSeconds: Math.max(lastSeconds - firstSeconds, known / gpus.length),
     ...(powers.length < gpus.length
       ? {}
       : { powerWatts: powers.reduce((sum, power) => sum + power, 0) }),

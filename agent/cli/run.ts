@@ -234,7 +234,13 @@ async function reserve(
   if (config.resume === undefined) return reserveNew();
   const { findRun } = await import('../ledger/runs.ts');
   const { id, state } = await findRun(directory, config.resume);
-  if (state !== 'open') return { id, hasDirectory: true, isResumed: true };
+  if (state !== 'open') {
+    if (config.name !== undefined) {
+      const message = `--name ${config.name} is not used: the run that is resumed, ${id}, keeps its own.`;
+      warnings.push({ code: 'name-kept', message });
+    }
+    return { id, hasDirectory: true, isResumed: true };
+  }
   // Two may not write the same books, and the job should not go unmeasured for that.
   const fresh = await reserveNew();
   warnings.push({

@@ -7,10 +7,12 @@ import type { Report, ReportDevice, ReportWindow } from './report.ts';
 import {
   energyInWords,
   hostInWords,
+  inputSentence,
   methodSentence,
   modelsInWords,
   savingsInWords,
   uncertaintySentence,
+  warningsInWords,
 } from './words.ts';
 
 const STYLE = `
@@ -152,7 +154,8 @@ function header(report: Report): string {
 /** The whole page. */
 export function formatHtml(report: Report, options: HtmlOptions = {}): string {
   const profile = powerProfile(options.series ?? []);
-  const warnings = report.warnings.map(({ message }) => `<li>${escapeHtml(message)}</li>`);
+  const warnings = warningsInWords(report).map((message) => `<li>${escapeHtml(message)}</li>`);
+  const input = inputSentence(report);
   const sections = [
     header(report),
     figureTable(report),
@@ -161,6 +164,7 @@ export function formatHtml(report: Report, options: HtmlOptions = {}): string {
     windowTable(report),
     leverTable(report),
     `<h2>Method</h2><p>${escapeHtml(`${methodSentence(report.devices)} ${uncertaintySentence(report)}`.trim())}</p>`,
+    input === undefined ? '' : `<p>${escapeHtml(input)}</p>`,
     warnings.length === 0 ? '' : `<h2>Warnings</h2><ul class="alarm">${warnings.join('\n')}</ul>`,
   ].filter((section) => section !== '');
   return `<!doctype html>

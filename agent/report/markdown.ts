@@ -13,12 +13,14 @@ import {
 import { figuresOf } from './figures.ts';
 import type { Report } from './report.ts';
 import {
+  inputSentence,
   labelled,
   methodSentence,
   modelsInWords,
   placeInWords,
   priceInWords,
   uncertaintySentence,
+  warningsInWords,
 } from './words.ts';
 
 /** Markdown takes these for markup. */
@@ -78,11 +80,13 @@ export function formatMarkdown(report: Report): string {
         `| ${escaped(label)} | ${escaped(value)} | ${escaped(note)} |`,
     ),
   ];
-  const warnings = report.warnings.map(({ message }) => `- ${escaped(message)}`);
+  const warnings = warningsInWords(report).map((message) => `- ${escaped(message)}`);
+  const input = inputSentence(report);
   return `${[
     `## Energy of ${escaped(run.name ?? run.id)}`,
     paragraph.join(' '),
     table.join('\n'),
+    ...(input === undefined ? [] : [escaped(input)]),
     ...(warnings.length > 0 ? [`Warnings:\n\n${warnings.join('\n')}`] : []),
   ].join('\n\n')}\n`;
 }

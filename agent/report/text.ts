@@ -1,7 +1,7 @@
 // The report as a bill on a terminal: 80 columns, the main figures first, a label on each that was not measured.
 
 import { clip, pad, plain, widthOf, wrap } from '../display/line.ts';
-import { formatDuration, formatNumber } from '../display/quantity.ts';
+import { formatDuration } from '../display/quantity.ts';
 import type { Figure } from './figure-row.ts';
 import { figuresOf } from './figures.ts';
 import { nodeSection } from './node-table.ts';
@@ -9,13 +9,18 @@ import { paintOf, type Paint } from './paint.ts';
 import type { Report } from './report.ts';
 import { changesOf } from './repriced.ts';
 import { deviceSection, leverSection, windowSection } from './text-tables.ts';
-import { hostInWords, methodSentence, uncertaintySentence } from './words.ts';
+import {
+  hostInWords,
+  inputSentence,
+  methodSentence,
+  uncertaintySentence,
+  warningsInWords,
+} from './words.ts';
 
 const WIDTH = 80;
 const INDENT = '  ';
 const LABEL_WIDTH = 17;
 const VALUE_WIDTH = 24;
-const SHOWN_MALFORMED = 3;
 
 /** How the text is to look. */
 export interface TextOptions {
@@ -110,35 +115,13 @@ function methodLines(report: Report, paint: Paint): string[] {
   return wrap(sentences.join(' '), WIDTH).map((line) => paint(line, 'faint'));
 }
 
-function inputLines({ input }: Report): string[] {
-  if (input === undefined) return [];
-  const rows = `${formatNumber(input.rows, 0)} ${input.rows === 1 ? 'row' : 'rows'}`;
-  if (input.malformedCount === 0) return wrap(`Input: ${input.file}, ${rows}.`, WIDTH);
-  const shown = input.malformed
-    .slice(0, SHOWN_MALFORMED)
-    .map(
-      ({ file, line, reason }) => `${file === undefined ? '' : `${file} `}line ${line}: ${reason}`,
-    );
-  const more = input.malformedCount - shown.length;
-  const list = [...shown, ...(more > 0 ? [`and ${formatNumber(more, 0)} more`] : [])].join('; ');
-  const count = formatNumber(input.malformedCount, 0);
-  return wrap(
-    `Input: ${input.file}, ${rows}; ${count} ${input.malformedCount === 1 ? 'line' : 'lines'} not understood: ${list}.`,
-    WIDTH,
-  );
+function inputLines(report: Report): string[] {
+  const sentence = inputSentence(report);
+  return sentence === undefined ? [] : wrap(sentence, WIDTH);
 }
 
-function warningLines({ warnings, devices }: Report, paint: Paint): string[] {
-  const all = [
-    ...warnings,
-    ...devices.flatMap((device) =>
-      device.warnings.map((found) => ({
-        ...found,
-        message: `GPU ${device.index}: ${found.message}`,
-      })),
-    ),
-  ];
-  return all.flatMap(({ message }) => {
+function warningLines(report: Report, paint: Paint): string[] {
+  return warningsInWords(report).flatMap((message) => {
     const [first = '', ...rest] = wrap(message, WIDTH - 2);
     return [paint(`! ${first}`, 'alarm'), ...rest.map((line) => paint(`  ${line}`, 'alarm'))];
   });

@@ -1,7 +1,13 @@
 // Sentences that more than one form of the report says.
 
 import { plain } from '../display/line.ts';
-import { formatDuration, formatEnergy, formatMass, formatMoney } from '../display/quantity.ts';
+import {
+  formatDuration,
+  formatEnergy,
+  formatMass,
+  formatMoney,
+  formatNumber,
+} from '../display/quantity.ts';
 import type { Provenance } from '../model.ts';
 import { fromKilowattHours } from '../units.ts';
 import type { Report, ReportCarbon, ReportDevice, ReportLever } from './report.ts';
@@ -144,3 +150,31 @@ const priceDigits = (price: number): string =>
 /** Who supplies the energy: the run's label `provider`, or the tariff's name where it has one. */
 export const supplierOf = ({ run, cost }: Report): string =>
   run.labels['provider'] ?? (cost.tariff.name === 'flat' ? 'not named' : cost.tariff.name);
+
+const SHOWN_MALFORMED = 3;
+
+/** Which file was read, and what of it was not understood; undefined where nothing was read from a file. */
+export function inputSentence({ input }: Report): string | undefined {
+  if (input === undefined) return undefined;
+  const rows = `${formatNumber(input.rows, 0)} ${input.rows === 1 ? 'row' : 'rows'}`;
+  if (input.malformedCount === 0) return `Input: ${input.file}, ${rows}.`;
+  const shown = input.malformed
+    .slice(0, SHOWN_MALFORMED)
+    .map(
+      ({ file, line, reason }) => `${file === undefined ? '' : `${file} `}line ${line}: ${reason}`,
+    );
+  const more = input.malformedCount - shown.length;
+  const list = [...shown, ...(more > 0 ? [`and ${formatNumber(more, 0)} more`] : [])].join('; ');
+  const count = formatNumber(input.malformedCount, 0);
+  return `Input: ${input.file}, ${rows}; ${count} ${input.malformedCount === 1 ? 'line' : 'lines'} not understood: ${list}.`;
+}
+
+/** What the reader must know, of the run, of its GPUs and of its hosts' parts. */
+export const warningsInWords = ({ warnings, devices, hosts = [] }: Report): readonly string[] => [
+  ...warnings.map(({ message }) => message),
+  ...devices.flatMap((device) => ownWarnings(`GPU ${device.index}`, device)),
+  ...hosts.flatMap((host) => ownWarnings(host.model, host)),
+];
+
+const ownWarnings = (name: string, { warnings }: ReportDevice): string[] =>
+  warnings.map(({ message }) => `${name}: ${message}`);

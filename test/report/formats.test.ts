@@ -10,7 +10,7 @@ import { REPORT_FORMATS } from '../../agent/options.ts';
 import { buildReport } from '../../agent/report/build.ts';
 import { formatReport } from '../../agent/report/formats.ts';
 import type { ReportInput } from '../../agent/report/input.ts';
-import type { Report } from '../../agent/report/report.ts';
+import type { Report, ReportDevice } from '../../agent/report/report.ts';
 import { parseReport } from '../../agent/report/schema.ts';
 import { instant, kilowattHours, toKilowattHours } from '../../agent/units.ts';
 import { END, everything, fourFull, LEVERS, nothing, onePlain, sixtyFour, START } from './books.ts';
@@ -48,6 +48,29 @@ describe('formatReport()', () => {
       expect(text).not.toMatch(/undefined|NaN|null|\[object/);
     }
   });
+
+  test.each(['text', 'markdown', 'html'] as const)(
+    'says what must be known of a GPU and of a host’s part: %s',
+    async (format) => {
+      const warned = (device: ReportDevice, message: string): ReportDevice => ({
+        ...device,
+        warnings: [{ code: 'counter-disagrees', message }],
+      });
+      const [gpu, ...others] = full.devices;
+      const [host, ...parts] = full.hosts ?? [];
+      if (gpu === undefined || host === undefined) throw new Error('There is one of each.');
+      const text = await formatReport(
+        {
+          ...full,
+          devices: [warned(gpu, 'One of a GPU.'), ...others],
+          hosts: [{ ...host, ...warned(host, 'One of a part.') }, ...parts],
+        },
+        format,
+      );
+      expect(text).toContain(`GPU ${gpu.index}: One of a GPU.`);
+      expect(text).toContain(`${host.model}: One of a part.`);
+    },
+  );
 
   test('a model card without a carbon figure is refused with the mend', async () => {
     await expect(formatReport(plain, 'model-card')).rejects.toThrow(
