@@ -53,7 +53,7 @@ async function openSampling({ config, clock }: Measuring): Promise<RunSampling> 
 export async function measureReported(
   options: Measuring & { readonly seconds: number },
 ): Promise<ReportedPower> {
-  const { config, context, clock, seconds } = options;
+  const { context, clock, seconds } = options;
   await using sampling = await openSampling(options);
   const slots = await openSlots(options);
   sampling.feed((event) => slots.pipeline.consume(event.source, event));
@@ -73,7 +73,7 @@ export async function awaitReported(
     readonly patienceSeconds: number;
   },
 ): Promise<boolean> {
-  const { config, context, clock, uuid } = options;
+  const { context, clock, uuid } = options;
   await using sampling = await openSampling(options);
   const { pipeline } = await openSlots(options);
   sampling.feed((event) => pipeline.consume(event.source, event));

@@ -10,7 +10,7 @@ import type { Run, Warning } from '../model.ts';
 import { present } from '../report/present.ts';
 import type { Charges } from './charges.ts';
 import { pricingFacts } from './kept-pricing.ts';
-import type { RunParts } from './run-session.ts';
+import type { RunParts } from './run-parts.ts';
 import { replayWarning } from './sources.ts';
 import { ledgerOptions } from './state.ts';
 

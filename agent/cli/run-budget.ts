@@ -22,7 +22,7 @@ import { postWebhook } from '../run/webhook.ts';
 import { present } from '../report/present.ts';
 import type { BudgetUse } from '../snapshot.ts';
 import type { Context } from './context.ts';
-import type { RunMarks } from './run.ts';
+import type { RunMarks } from './run-parts.ts';
 
 const DEFAULT_GRACE_SECONDS = 30;
 const WEBHOOK_DEADLINE_SECONDS = 10;

@@ -14,7 +14,7 @@ import { wholeCounts } from './run-counts.ts';
 import type { endOfRun } from './run-end.ts';
 import { noneOfTheJob } from './run-gpus.ts';
 import type { RunSampling } from './run-sampling.ts';
-import type { RunParts } from './run-session.ts';
+import type { RunParts } from './run-parts.ts';
 import type { RunStages } from './run-stages.ts';
 import { burstAt, isStuck } from './sources.ts';
 

@@ -10,7 +10,7 @@ import type { Report, ReportMachine } from '../report/report.ts';
 import { postWebhook } from '../run/webhook.ts';
 import type { Instant } from '../units.ts';
 import type { RunCounts } from './run-counts.ts';
-import type { RunParts } from './run-session.ts';
+import type { RunParts } from './run-parts.ts';
 import type { Charges } from './charges.ts';
 import { deliverReport, reportOf } from './reporting.ts';
 import { messageOf } from './errors.ts';

@@ -1,30 +1,15 @@
 // What goes on around a running CMD: sampling, books, windows, budget, views. Imported while CMD already runs.
 
-import type { Job, JobEnd } from '../run/child.ts';
+import type { JobEnd } from '../run/child.ts';
 import { after } from '../units.ts';
-import type { Context } from './context.ts';
 import { isUserError, traceOf } from './errors.ts';
 import { openBooks } from './run-books.ts';
 import { closeSession } from './run-closing.ts';
 import { migParentsOf } from './run-gpus.ts';
 import type { RunSampling } from './run-sampling.ts';
 import { joinStages } from './run-stages.ts';
-import type { RunSteps } from './run-steps.ts';
-import type { RunWindows } from './run-windows.ts';
-import type { MarkHandler, RunMarks, RunPlan } from './run.ts';
+import type { MarkHandler, RunParts } from './run-parts.ts';
 import { burstAt } from './sources.ts';
-
-/** A wrapped command under way. */
-export interface RunParts {
-  readonly job: Job;
-  readonly plan: RunPlan;
-  readonly marks: RunMarks;
-  /** Marks go there since CMD's start. */
-  readonly windows: RunWindows;
-  /** Absent where no output is watched. */
-  readonly steps: RunSteps | undefined;
-  readonly context: Context;
-}
 
 /** The same, with the readings that began with CMD. */
 interface RunUnderWay extends RunParts {

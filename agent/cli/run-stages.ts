@@ -14,7 +14,7 @@ import { openProgress, type ProgressLine } from './progress.ts';
 import type { OpenBooks } from './run-books.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
 import { gpuSelector } from './run-gpus.ts';
-import type { RunParts } from './run-session.ts';
+import type { RunParts } from './run-parts.ts';
 import { openTransferMeter, type TransferMeter } from './transfer.ts';
 import { openViews, type Views } from './views.ts';
 

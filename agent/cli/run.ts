@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 
-import { openClock, wallNow, type MachineClock } from '../clock.ts';
+import { openClock, wallNow } from '../clock.ts';
 import { UsageError } from '../config.ts';
 import { reserveRunInTime, type ReservedRun, withdrawRun } from '../ledger/run-ledger.ts';
 import { runDirectory } from '../ledger/state-dir.ts';
@@ -17,7 +17,6 @@ import type { JobOutput } from '../run/output.ts';
 import { SignalRelay } from '../run/signals.ts';
 import { RunSocket, SOCKET_VARIABLE } from '../run/socket.ts';
 import type { StepPattern } from '../run/steps.ts';
-import type { Mark, MarkOutcome } from '../run/windows.ts';
 import { after } from '../units.ts';
 import {
   LEDGER_OPTIONS,
@@ -30,7 +29,8 @@ import {
   type CommandSpec,
 } from './command.ts';
 import type { Context } from './context.ts';
-import { openPricing, type Pricing } from './pricing.ts';
+import { openPricing } from './pricing.ts';
+import type { MarkHandler, RunMarks, RunPlan } from './run-parts.ts';
 import type { RunSampling } from './run-sampling.ts';
 import type { RunSteps } from './run-steps.ts';
 import { openRunWindows, type RunWindows } from './run-windows.ts';
@@ -130,25 +130,6 @@ async function beginSteps(plan: RunPlan, windows: RunWindows): Promise<RunSteps 
 async function abandon(plan: RunPlan): Promise<void> {
   await plan.sampling?.[Symbol.asyncDispose]();
   if (!plan.isResumed) await withdrawRun(plan.stateDirectory, plan.runId);
-}
-
-/** Everything that is decided before CMD starts. */
-export interface RunPlan {
-  readonly command: readonly [string, ...string[]];
-  readonly config: Config;
-  readonly pricing: Pricing;
-  readonly clock: MachineClock;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly stateDirectory: string;
-  readonly runId: string;
-  readonly isResumed: boolean;
-  /** Where its socket is to lie: beside the journal, unless that file system did not answer in time. */
-  readonly socketPath: string;
-  readonly pattern?: StepPattern;
-  readonly output?: JobOutput;
-  /** Already running where something must be known before CMD starts. */
-  readonly sampling?: RunSampling;
-  readonly warnings: Warning[];
 }
 
 async function planRun(
@@ -259,20 +240,6 @@ async function openOutput(warnings: Warning[]): Promise<JobOutput | undefined> {
     warnings.push({ code: 'steps-unseen', message: `Steps are not counted: ${cause}` });
     return undefined;
   }
-}
-
-/** The run's socket, and who answers its marks once CMD runs. */
-export interface RunMarks extends AsyncDisposable {
-  readonly socketPath?: string;
-  /** Marks and questions go to `handler` from now on. */
-  answer(handler: MarkHandler): void;
-}
-
-/** Who answers. */
-export interface MarkHandler {
-  /** `ageSeconds` ago it came. */
-  mark(mark: Mark, ageSeconds: number): MarkOutcome;
-  read(path: string): unknown;
 }
 
 async function openMarks(plan: RunPlan): Promise<RunMarks> {
