@@ -169,10 +169,6 @@ function voidedOptions(levels: ResolvedOptions['levels']): OptionKey[] {
   return voided;
 }
 
-/** What was asked for, wherever that was. @throws as resolveOptions */
-export const resolveConfig = async (...asked: Parameters<typeof resolveOptions>): Promise<Config> =>
-  (await resolveOptions(...asked)).config;
-
 /** Options that a ledger kept, checked again: a journal is input too. @throws UsageError */
 export async function resolveStored(kept: unknown): Promise<Config> {
   if (kept === null || typeof kept !== 'object') return {};

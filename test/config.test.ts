@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { resolveConfig, resolveStored, UsageError } from '../agent/config.ts';
+import { resolveStored, UsageError } from '../agent/config.ts';
+import { resolveConfig } from './resolve-config.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -18,7 +19,7 @@ const yaml = (text: string): string => {
   return path;
 };
 
-describe('resolveConfig()', () => {
+describe('resolveOptions()', () => {
   test('takes the flag before the environment before the file', async () => {
     const file = yaml('price: 0.3\npue: 1.3\nzone: DEU\n');
     const environment = { WATTMETER_PRICE: '0.2', WATTMETER_PUE: '1.2' };

@@ -3,7 +3,6 @@
 
 import { open, type FileHandle } from 'node:fs/promises';
 
-import { eachOf } from './each-of.ts';
 import { decodeFrame } from './frame.ts';
 import { causeOf, LedgerError } from './ledger-error.ts';
 
@@ -54,10 +53,6 @@ export async function* readJournal(path: string): AsyncGenerator<JournalEntry, J
     nextSequence: state.nextSequence,
   };
 }
-
-/** The end of a journal, all entries passed over. */
-export const endOfJournal = (path: string): Promise<JournalEnd> =>
-  eachOf(readJournal(path), () => undefined);
 
 /** Whole lines without their newlines; what stands after the last newline is torn and not yielded. */
 export async function* linesOf(path: string): AsyncGenerator<Buffer, void> {

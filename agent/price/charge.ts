@@ -4,8 +4,7 @@ import type { Charge, Interval } from '../model.ts';
 import { signed, type SignedMean } from '../schedule.ts';
 import { toKilowattHours, type KilowattHours } from '../units.ts';
 import type { PriceLedger } from './periods.ts';
-import { createPricer, type Pricer } from './pricer.ts';
-import type { Tariff } from './tariff.ts';
+import type { Pricer } from './pricer.ts';
 
 /** The money of an interval, and the energy it is charged for. */
 export type EnergyCharge = Pick<
@@ -56,18 +55,6 @@ export function chargeInterval(
     offsetCostAmount: offsetJoules * perJoule,
     aliasCostAmount: aliasJoules * perJoule,
   };
-}
-
-/** The same under a tariff whose price does not depend on what was used before; a tiered one needs a pricer of its run. */
-export function priceInterval(
-  interval: PricedUse,
-  tariff: Tariff,
-  powerUsageEffectiveness: number,
-): EnergyCharge {
-  if (tariff.tiers !== undefined) {
-    throw new Error(`${tariff.source}: a tiered tariff is priced by one pricer per run.`);
-  }
-  return chargeInterval(interval, createPricer(tariff), powerUsageEffectiveness);
 }
 
 // A pricer books what it is asked for, so it is asked once: for the mean alone, or for the slices it is made of.

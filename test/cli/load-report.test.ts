@@ -44,7 +44,7 @@ beforeAll(async () => {
   const source = ['--source', 'replay', '--trace', 'log.csv', '--name', 'sweep/lr.0.1', '--quiet'];
   const options = ['--tariff', 'tariff.yml', '--zone', 'DEU', '--host-watts', '100'];
   const inputs = ['--inputs', 'inputs.yml', '--report-json', 'run.json'];
-  const ended = await place.run(['run', ...source, ...options, ...inputs, '--', 'sleep', '1']);
+  const ended = await place.run(['run', ...source, ...options, ...inputs, '--', 'sleep', '2']);
   expect(ended.code, ended.stderr).toBe(0);
   measured = parseReport(readFileSync(place.path('run.json'), 'utf8'), 'run.json');
 }, 60_000);

@@ -22,7 +22,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-import { resolveConfig } from '../../agent/config.ts';
+import { resolveConfig } from '../resolve-config.ts';
 import { findProgram } from '../system-program.ts';
 import { unknownFields } from './known-fields.ts';
 

@@ -12,7 +12,7 @@ import { marketIntensity } from '../../agent/carbon/contract.ts';
 import { seriesGrid } from '../../agent/carbon/series-grid.ts';
 import type { Context } from '../../agent/cli/context.ts';
 import { openPricing } from '../../agent/cli/pricing.ts';
-import { resolveConfig } from '../../agent/config.ts';
+import { resolveConfig } from '../resolve-config.ts';
 import { acquisitionKilowattHours } from '../../agent/estimate/energy.ts';
 import { readPlan } from '../../agent/estimate/plan.ts';
 import { readRunInputs } from '../../agent/estimate/run-inputs-file.ts';

@@ -169,14 +169,14 @@ test('a resumed run goes on in the tiers and peaks of all of it: its own report 
   };
   writeFileSync(place.path('tiers.json'), JSON.stringify(tariff));
   const options = ['--tariff', place.path('tiers.json'), '--tariff-time-zone', 'UTC', '--quiet'];
-  await place.run(['run', '--name', 'long', ...options, '--', 'sleep', '1']);
+  await place.run(['run', '--name', 'long', ...options, '--', 'sleep', '2']);
   const file = place.path('resumed.json');
   const resumed = await place.run(
-    ['run', '--resume', 'long', ...options, '--report-json', file].concat('--', 'sleep', '1'),
+    ['run', '--resume', 'long', ...options, '--report-json', file].concat('--', 'sleep', '2'),
   );
   expect(resumed.code, resumed.stderr).toBe(0);
   const told = parseReport(readFileSync(file, 'utf8'), file);
-  // About 200 J: the first 36 J cost 0.10 per kWh, all others 1.
+  // About 400 J: the first 36 J cost 0.10 per kWh, all others 1.
   expect(told.cost.periods?.map(({ pricePerKilowattHour }) => pricePerKilowattHour)).toEqual([
     0.1, 1, 1,
   ]);

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { eachOf } from '../../agent/ledger/each-of.ts';
 import { encodeFrame } from '../../agent/ledger/frame.ts';
-import { endOfJournal, readJournal, type JournalEntry } from '../../agent/ledger/journal-reader.ts';
+import { readJournal, type JournalEntry } from '../../agent/ledger/journal-reader.ts';
 import { temporaryDirectory } from './temporary.ts';
 
 const RECORDS = [
@@ -22,8 +23,10 @@ async function read(bytes: Buffer) {
   const path = join(directory.path, 'journal');
   await writeFile(path, bytes);
   const entries: JournalEntry[] = [];
-  for await (const entry of readJournal(path)) entries.push(entry);
-  return { entries, end: await endOfJournal(path) };
+  const end = await eachOf(readJournal(path), (entry) => {
+    entries.push(entry);
+  });
+  return { entries, end };
 }
 
 const recordsOf = (entries: readonly JournalEntry[]) =>

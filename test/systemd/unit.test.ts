@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 
 import { describe, expect, test, type TestContext } from 'vitest';
 
-import { resolveConfig } from '../../agent/config.ts';
+import { resolveConfig } from '../resolve-config.ts';
 import { needProgram } from '../system-program.ts';
 
 const root = resolve(import.meta.dirname, '../..');
