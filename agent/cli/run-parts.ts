@@ -12,6 +12,7 @@ import type { Pricing } from './pricing.ts';
 import type { RunSampling } from './run-sampling.ts';
 import type { RunSteps } from './run-steps.ts';
 import type { RunWindows } from './run-windows.ts';
+import type { TransferMeter } from './transfer.ts';
 
 /** Everything that is decided before CMD starts. */
 export interface RunPlan {
@@ -55,5 +56,7 @@ export interface RunParts {
   readonly windows: RunWindows;
   /** Absent where no output is watched. */
   readonly steps: RunSteps | undefined;
+  /** Bytes moved since CMD's start; undefined where nobody asked for them. */
+  readonly transfer: Promise<TransferMeter | undefined>;
   readonly context: Context;
 }

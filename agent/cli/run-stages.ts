@@ -15,7 +15,7 @@ import type { OpenBooks } from './run-books.ts';
 import { openBudget, type BudgetGuard } from './run-budget.ts';
 import { gpuSelector } from './run-gpus.ts';
 import type { RunParts } from './run-parts.ts';
-import { openTransferMeter, type TransferMeter } from './transfer.ts';
+import type { TransferMeter } from './transfer.ts';
 import { openViews, type Views } from './views.ts';
 
 /** What stands while CMD runs. */
@@ -39,7 +39,7 @@ export async function joinStages(
   const { job, plan, marks, context } = parts;
   const { config, clock, pricing } = plan;
   const { account, ledger, charges, warn } = books;
-  const transfer = openTransferMeter(config);
+  const transfer = await parts.transfer;
   const machine = noteMachine(ledger).catch(() => undefined);
   const feeding = new AbortController();
   followFeeds(pricing, feeding.signal);

@@ -35,6 +35,7 @@ import type { RunSampling } from './run-sampling.ts';
 import type { RunSteps } from './run-steps.ts';
 import { openRunWindows, type RunWindows } from './run-windows.ts';
 import { stateDirectory } from './state.ts';
+import type { TransferMeter } from './transfer.ts';
 import { messageOf } from './errors.ts';
 
 const EXIT_UNMET = 125;
@@ -93,13 +94,16 @@ export const runCommand: CommandSpec = {
       read: () => undefined,
     });
     for (const { message } of start.job.warnings) context.stderr.write(`wattmeter: ${message}\n`);
+    const transfer = beginTransfer(plan);
     const sampling = beginSampling(plan, context);
-    // Its error is said once there is somebody to say it.
+    // Their errors are said once there is somebody to say them.
+    transfer.catch(() => undefined);
     await sampling.catch(() => undefined);
     try {
       const steps = await beginSteps(plan, windows);
       const { accompany } = await import('./run-session.ts');
-      return await accompany({ job: start.job, plan, marks, windows, steps, context, sampling });
+      const { job } = start;
+      return await accompany({ job, plan, marks, windows, steps, transfer, context, sampling });
     } catch (error) {
       // An installation that lost a file on the way: CMD still runs, and its exit code is still ours.
       const cause = messageOf(error);
@@ -116,6 +120,13 @@ async function beginSampling(plan: RunPlan, context: Context): Promise<RunSampli
   if (plan.sampling !== undefined) return plan.sampling;
   const { openLateSampling } = await import('./run-readiness.ts');
   return openLateSampling(plan.config, plan.clock, context);
+}
+
+/** What CMD loads first would be over before the meters are loaded. */
+async function beginTransfer({ config }: RunPlan): Promise<TransferMeter | undefined> {
+  if (config.dataPath === undefined) return undefined;
+  const { openTransferMeter } = await import('./transfer.ts');
+  return openTransferMeter();
 }
 
 /** The first epoch may be over before the meters are loaded. */

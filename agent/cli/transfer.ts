@@ -1,6 +1,5 @@
 // What a run moved over the network and its disks, counted where --data-path asks for it.
 
-import type { Config } from '../options.ts';
 import { present } from '../report/present.ts';
 import { readTraffic, type Traffic } from '../source/traffic.ts';
 
@@ -10,9 +9,8 @@ export interface TransferMeter {
   read(): Promise<Traffic>;
 }
 
-/** Begins to count; undefined where --data-path was not given. */
-export function openTransferMeter({ dataPath }: Config): TransferMeter | undefined {
-  if (dataPath === undefined) return undefined;
+/** Begins to count. */
+export function openTransferMeter(): TransferMeter {
   const before = readTraffic();
   return {
     async read() {
