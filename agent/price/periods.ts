@@ -31,9 +31,15 @@ export interface OpenPeriod {
   readonly price: number;
 }
 
+// Neighbours touch, though the wall clock was slewed between them (NTP: at most half a millisecond a second) or stepped by
+// a hair; no gap is so short.
+const TOUCH_SECONDS = 0.05;
+
 /** Whether energy over [start, end) at that price belongs to the period as it stands. */
 export const belongsTo = (period: OpenPeriod, start: number, end: number, price: number): boolean =>
-  period.price === price && start <= period.end && period.start <= end;
+  period.price === price &&
+  start <= period.end + TOUCH_SECONDS &&
+  period.start <= end + TOUCH_SECONDS;
 
 /** Adds kWh over [start, end) to their period. */
 export function addToPeriod(period: OpenPeriod, start: number, end: number, energy: number): void {

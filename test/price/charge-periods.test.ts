@@ -83,6 +83,14 @@ describe('openPriceLedger()', () => {
     ]);
   });
 
+  test('is one period though the wall clock is slewed all the while', () => {
+    // Half a millisecond a second, the most that NTP does.
+    const day = Array.from({ length: 86_400 }, (_, second) =>
+      interval(second * 1.0005, second * 1.0005 + 1, 0.001),
+    );
+    expect(bill(flatTariff(), day).periods).toHaveLength(1);
+  });
+
   test('leaves energy without a price out, as the charge does', () => {
     const { charges, periods } = bill(tariffOf(hourly([0.1, undefined])), [interval(0, 7200, 2)]);
     expect(periods).toEqual([row(0, 3600, 1, 0.1)]);
