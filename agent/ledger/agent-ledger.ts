@@ -15,8 +15,10 @@ import { causeOf } from './ledger-error.ts';
 import { readRecords, damageWarnings, type LedgerEvent } from './read-records.ts';
 import { replay } from './read-run.ts';
 import { JOURNAL_VERSION, type LedgerRecord, type Writer } from './records.ts';
+import { openReserve, readReserve, type Reserve } from './disk-reserve.ts';
 import {
   agentDirectory,
+  agentReservePath,
   FILE_MODE,
   lockForAgent,
   makeDirectory,
@@ -87,9 +89,15 @@ export async function openAgentLedger(options: AgentLedgerOptions): Promise<Agen
   try {
     const directory = agentDirectory(options.stateDirectory);
     const names = await segmentNames(directory);
-    const restored = await restore(directory, names, options);
-    const nextNumber = Number.parseInt(names.at(-1) ?? '0', 10) + 1;
-    return new SegmentedLedger(options, restored, nextNumber, lock).open();
+    const newestNumber = Number.parseInt(names.at(-1) ?? '0', 10);
+    const kept = await readReserve(agentReservePath(options.stateDirectory));
+    const restored = await restore(directory, names, {
+      ...options,
+      // Of an agent before the last one it has nothing that the segments lack.
+      aside: kept !== undefined && kept.segment >= newestNumber ? kept.records : [],
+    });
+    const number = Math.max(newestNumber, kept?.segment ?? 0) + 1;
+    return await new SegmentedLedger(options, restored, number, lock).open();
   } catch (error) {
     await lock[Symbol.asyncDispose]();
     throw error;
@@ -108,6 +116,7 @@ class SegmentedLedger {
   #day = 0;
   #journal: Journal;
   #housekeeping: Promise<unknown> = Promise.resolve();
+  #reserve: Reserve | undefined;
 
   constructor(
     options: AgentLedgerOptions,
@@ -128,7 +137,11 @@ class SegmentedLedger {
   }
 
   async open(): Promise<AgentLedger> {
+    this.#reserve = await openReserve(agentReservePath(this.#options.stateDirectory));
     await this.#writeHead();
+    // What an earlier agent kept aside is in this segment's head, or has to be kept again.
+    if (this.#journal.isWriting) await this.#reserve?.clear();
+    else await this.#keepAside();
     this.#housekeeping = this.#retire();
     const writer = createWriter(() => this.#journal, this.#numbers);
     return {
@@ -147,14 +160,18 @@ class SegmentedLedger {
         this.#attribution = () => [toCheckpoint()];
       },
       addSlot: async (intervals) => {
-        const kept = writer.addSlot(intervals);
+        const written = writer.addSlot(intervals);
         if (this.#isOver()) this.#rotate();
+        const kept = await written;
+        // What is shown next must not be lost with the memory that holds it.
+        if (kept === 'held') await this.#keepAside();
         return kept;
       },
       close: async () => {
         const whole = await this.#journal.close(CLOSE_SECONDS);
         // Only where the disk answers: an agent that stops must not wait for one that hangs.
         if (whole) await this.#housekeeping;
+        await this.#reserve?.[Symbol.asyncDispose]();
         await this.#lock[Symbol.asyncDispose]();
         return whole;
       },
@@ -177,6 +194,7 @@ class SegmentedLedger {
       onFault: (fault) => {
         // Dropped slots are in the account: a checkpoint brings the stored counters up to it.
         if (fault.kind === 'caught-up' && fault.droppedRecords > 0) void this.#checkpoint(journal);
+        if (fault.kind === 'caught-up') void this.#reserve?.clear();
         this.#options.onFault(fault);
         if (fault.kind === 'failing') void this.#replaceRemoved(journal, path);
       },
@@ -184,9 +202,22 @@ class SegmentedLedger {
     return journal;
   }
 
-  #writeHead(): Promise<unknown> {
-    const journal = this.#journal;
-    const head: LedgerRecord[] = [
+  /** All that a restart goes on from, where the journal cannot take it. */
+  async #keepAside(): Promise<void> {
+    const atSeconds = this.#options.now();
+    const checkpoint = this.#account.toCheckpoint();
+    const attribution = this.#attribution().map(
+      (record) => ({ kind: 'attribution', record }) as const,
+    );
+    await this.#reserve?.keep(this.#number, [
+      ...this.#head(),
+      { kind: 'checkpoint', atSeconds, checkpoint },
+      ...attribution,
+    ] satisfies LedgerRecord[]);
+  }
+
+  #head(): LedgerRecord[] {
+    return [
       {
         kind: 'agent',
         version: JOURNAL_VERSION,
@@ -197,7 +228,11 @@ class SegmentedLedger {
       ...this.#numbers.all().map((line) => ({ kind: 'device' as const, ...line })),
       { kind: 'facts', facts: this.#facts },
     ];
-    for (const record of head) void journal.append(record, true);
+  }
+
+  #writeHead(): Promise<unknown> {
+    const journal = this.#journal;
+    for (const record of this.#head()) void journal.append(record, true);
     return this.#checkpoint(journal);
   }
 
@@ -242,6 +277,8 @@ class SegmentedLedger {
       await this.#lock[Symbol.asyncDispose]();
       this.#lock = lock;
       if (journal !== this.#journal) return;
+      await this.#reserve?.[Symbol.asyncDispose]();
+      this.#reserve = await openReserve(agentReservePath(this.#options.stateDirectory));
       this.#rotate();
       this.#options.onFault({ kind: 'caught-up', path, droppedRecords: 0 });
     } catch {
@@ -292,11 +329,11 @@ async function segmentNames(directory: string): Promise<string[]> {
   }
 }
 
-/** The account as the last agent left it: the newest checkpoint, and every slot after it. */
+/** The account as the last agent left it: the newest checkpoint and every slot after it, or what it kept aside later. */
 async function restore(
   directory: string,
   names: readonly string[],
-  { run, currency }: AgentLedgerOptions,
+  { run, currency, aside }: AgentLedgerOptions & { readonly aside: readonly LedgerRecord[] },
 ): Promise<Restored> {
   const paths = names.map((name) => join(directory, name));
   const from = await newestWithCheckpoint(paths);
@@ -305,24 +342,50 @@ async function restore(
   let facts: Facts = {};
   let headCurrency: string | undefined;
   let currencyBefore: string | undefined;
+  const take = (event: LedgerEvent): void => {
+    if (event.kind === 'agent') headCurrency = event.currency;
+    if (event.kind === 'checkpoint') {
+      // Not the head's without its checkpoint: the sums are then still the segment's before.
+      currencyBefore = headCurrency;
+      account = createAccount(run, event.checkpoint);
+      attribution = [];
+    } else if (event.kind === 'attribution') attribution.push(event.record);
+    else if (event.kind === 'facts') facts = { ...facts, ...event.facts };
+    else if (carriesTotals(event)) replay(account, event);
+  };
   for (const path of paths.slice(from)) {
-    const end = await eachOf(readRecords(path), (event) => {
-      if (event.kind === 'agent') headCurrency = event.currency;
-      if (event.kind === 'checkpoint') {
-        // Not the head's without its checkpoint: the sums are then still the segment's before.
-        currencyBefore = headCurrency;
-        account = createAccount(run, event.checkpoint);
-        attribution = [];
-      } else if (event.kind === 'attribution') attribution.push(event.record);
-      else if (event.kind === 'facts') facts = { ...facts, ...event.facts };
-      else if (carriesTotals(event)) replay(account, event);
-    });
+    const end = await eachOf(readRecords(path), take);
     for (const warning of damageWarnings(path, end.damage)) account.addWarning(warning);
+  }
+  if (isLater(aside, account, run)) {
+    for (const record of aside)
+      if (record.kind !== 'slot' && record.kind !== 'gauges') take(record);
   }
   // A ledger of an older Wattmeter does not say: its money is taken to be in the same.
   const isOtherCurrency = currencyBefore !== undefined && currencyBefore !== currency;
   return { ...startCharges(account, run, isOtherCurrency), attribution, facts };
 }
+
+/** Whether records that were kept aside know more time than the account: an agent may die as its journal catches up. */
+function isLater(aside: readonly LedgerRecord[], account: Account, run: Run): boolean {
+  const kept = aside.find((record) => record.kind === 'checkpoint');
+  return (
+    kept !== undefined && toldSeconds(createAccount(run, kept.checkpoint)) > toldSeconds(account)
+  );
+}
+
+/** Of all devices together, gaps and all: it only grows. */
+const toldSeconds = (account: Account): number =>
+  account
+    .toCheckpoint()
+    .devices.map(({ device }) => account.totalsOf(device.uuid))
+    .reduce(
+      (sum, totals) =>
+        sum +
+        (totals?.observedSeconds ?? 0) +
+        Object.values(totals?.gapSeconds ?? {}).reduce((gaps, gap) => gaps + gap, 0),
+      0,
+    );
 
 /** Warnings that restoring gave are the new account's as well. */
 function startCharges(

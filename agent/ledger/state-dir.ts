@@ -48,6 +48,10 @@ export const runSummaryPath = (stateDirectory: string, id: string): string =>
 /** Where the agent's segments are. */
 export const agentDirectory = (stateDirectory: string): string => join(stateDirectory, 'agent');
 
+/** What the agent's ledger falls back on when its segment cannot grow (disk-reserve.ts). */
+export const agentReservePath = (stateDirectory: string): string =>
+  join(agentDirectory(stateDirectory), 'reserve');
+
 /** Makes a directory and its parents. @throws LedgerError when it cannot be. */
 export async function makeDirectory(path: string): Promise<void> {
   try {

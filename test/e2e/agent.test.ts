@@ -10,6 +10,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { parseReport } from '../../agent/report/schema.ts';
 import { ask } from '../exporter/client.ts';
+import { mountSmallDisk } from '../ledger/small-disk.ts';
 import { needProgram } from '../system-program.ts';
 import { freePort, scrapeCounters, startPrometheus } from './scrape.ts';
 import {
@@ -74,6 +75,28 @@ test.concurrent('counters go on where they were after each kill -9, never back',
   }
   expect([...before.keys()].filter((series) => series.includes('_cost_total'))).toHaveLength(2);
   expect([...before.keys()].filter((series) => series.includes('_grams_total'))).toHaveLength(2);
+});
+
+test('counters never go back over kill -9 either while the disk is full', async (context) => {
+  const gpus = Array.from({ length: 16 }, () => ({ load: [{ kind: 'constant', watts: 300 }] }));
+  const place = open({ gpus });
+  using disk = mountSmallDisk(place.directory, '12m');
+  if (disk === undefined) return context.skip('mount(8) may not');
+  const options = [...ANY_PORT, '--state-dir', disk.path];
+  let before = 0;
+  for (let round = 0; round < 3; round += 1) {
+    await using agent = startAgent(place, options);
+    const url = await urlOf(agent);
+    const first = energyOf(await untilEnergy(url, 0));
+    expect(first).toBeGreaterThanOrEqual(before);
+    if (round === 0) spawnSync('dd', ['if=/dev/zero', `of=${disk.path}/filler`, 'bs=4096']);
+    // Six seconds: longer than what is left of the page that is being written lasts.
+    before = energyOf(await untilEnergy(url, first + (round === 0 ? 6 : 2) * 16 * 300));
+    agent.kill('SIGKILL');
+    expect((await agent.ended).code).toBe('SIGKILL');
+    if (round === 0) expect(agent.stderr).toMatch(/ENOSPC/);
+  }
+  return undefined;
 });
 
 describe.concurrent('refused in one line with exit code 2', () => {

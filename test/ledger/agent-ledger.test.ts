@@ -1,4 +1,6 @@
 import { mkdir, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import fc from 'fast-check';
@@ -224,6 +226,40 @@ describe('an agent that starts again', () => {
 });
 
 describe('on a real disk that is full', () => {
+  test('an agent that dies while it is full is gone on from, as often as that happens', async ({
+    skip,
+  }) => {
+    await using state = await temporaryDirectory();
+    using disk = mountSmallDisk(state.path, '12m');
+    if (disk === undefined) return skip('mount(8) may not mount a tmpfs here');
+    const quiet = { onFault: () => undefined };
+    const first = await openAgent(disk.path, quiet);
+    await introduce(first, ['GPU-a']);
+    await add(first, [interval({})]);
+    await first.addFacts({ months: 1 });
+    const { status } = spawnSync('dd', ['if=/dev/zero', `of=${disk.path}/filler`, 'bs=4096']);
+    expect(status).not.toBe(0);
+    for (let at = 1; at < 200; at += 1) await add(first, [interval({ at })]);
+    await first.addAttribution({ job: 1 });
+    await add(first, [interval({ at: 200 })]);
+    expect(await first.close()).toBe(false);
+    // Nothing of the second one fits the disk, not even its segment's head.
+    const second = await openAgent(disk.path, quiet);
+    expect(second.account.totalsOf('GPU-a')).toEqual(first.account.totalsOf('GPU-a'));
+    expect(second.facts).toEqual({ months: 1 });
+    await add(second, [interval({ at: 201 })]);
+    expect(await second.close()).toBe(false);
+    rmSync(`${disk.path}/filler`);
+    const third = await openAgent(disk.path);
+    expect(third.account.totalsOf('GPU-a')?.energyJoules).toBe(202 * 250);
+    await add(third, [interval({ at: 202 })]);
+    expect(await third.close()).toBe(true);
+    const fourth = await openAgent(disk.path);
+    expect(fourth.account.totalsOf('GPU-a')).toEqual(third.account.totalsOf('GPU-a'));
+    await fourth.close();
+    return undefined;
+  });
+
   test('an agent drops slots beyond its memory, never counters', async ({ skip }) => {
     await using state = await temporaryDirectory();
     using disk = mountSmallDisk(state.path);

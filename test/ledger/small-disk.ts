@@ -9,12 +9,14 @@ export interface SmallDisk extends Disposable {
   grow(): void;
 }
 
-/** Mounts 64 KiB under `directory`; undefined where mount(8) may not. */
-export function mountSmallDisk(directory: string): SmallDisk | undefined {
+/** Mounts `size` under `directory`; undefined where mount(8) may not. */
+export function mountSmallDisk(directory: string, size: string = '64k'): SmallDisk | undefined {
   const path = join(directory, 'disk');
   mkdirSync(path);
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', path], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path], {
+      stdio: 'ignore',
+    });
   } catch {
     return undefined;
   }
